@@ -1,4 +1,5 @@
-//===- Status.h - Error values of the runtime --------------------*- C++ -*-===//
+//===- Status.h - Error values of the runtime --------------------*- C++
+//-*-===//
 //
 // Every fallible runtime function returns a Status or a Result<T>. Codes are
 // grouped by whose fault the failure is, so that a caller can decide what to

@@ -1,6 +1,10 @@
 # Functions that every folder uses to declare its libraries, tools and tests.
 
 set(QUERN_WARNINGS -Wall -Wextra -Wno-unused-parameter -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 warns falsely about "literal" + std::string (GCC bug 105651).
+  list(APPEND QUERN_WARNINGS -Wno-restrict)
+endif()
 
 # Applies the include root, warnings and sanitizers to a target of ours.
 function(quern_configure_target name)
