@@ -1,0 +1,93 @@
+//===- DeviceRegistry.cpp - Finding and opening devices -------------------===//
+
+#include "runtime/device/DeviceRegistry.h"
+
+#include "runtime/device/null/NullDevice.h"
+#ifdef QUERN_ENABLE_VULKAN
+#include "runtime/device/vulkan/VulkanDevice.h"
+#endif
+
+#include <cstdlib>
+#include <cstring>
+
+using namespace quern;
+
+static Result<std::unique_ptr<Device>> openNullDevice(const DeviceOptions &) {
+  return std::unique_ptr<Device>(std::make_unique<NullDevice>());
+}
+
+static Result<std::vector<DeviceInfo>> listNullDevices() {
+  return std::vector<DeviceInfo>{NullDevice().getInfo()};
+}
+
+#ifdef QUERN_ENABLE_VULKAN
+static Result<std::unique_ptr<Device>>
+openVulkanDevice(const DeviceOptions &options) {
+  VulkanOptions vulkan;
+  vulkan.device = options.device;
+  if (const char *chosen = std::getenv("QUERN_VULKAN_DEVICE");
+      chosen && vulkan.device.empty())
+    vulkan.device = chosen;
+  const char *validation = std::getenv("QUERN_VALIDATION");
+  vulkan.validation =
+      options.validation || (validation && std::strcmp(validation, "1") == 0);
+  return VulkanDevice::open(vulkan);
+}
+
+static Result<std::vector<DeviceInfo>> listVulkanDevices() {
+  return VulkanDevice::list();
+}
+#endif
+
+namespace {
+struct DeviceApi {
+  const char *name;
+  Result<std::unique_ptr<Device>> (*open)(const DeviceOptions &);
+  Result<std::vector<DeviceInfo>> (*list)();
+  bool automatic;
+};
+} // namespace
+
+static constexpr DeviceApi deviceApis[] = {
+#define QUERN_DEVICE_API(NAME, OPEN, LIST, AUTOMATIC)                          \
+  {NAME, OPEN, LIST, AUTOMATIC},
+#include "runtime/device/DeviceApis.inc"
+};
+
+Result<std::unique_ptr<Device>>
+quern::openDevice(const DeviceOptions &options) {
+  std::string tried, known;
+  for (const DeviceApi &api : deviceApis) {
+    known += std::string(known.empty() ? "" : ", ") + api.name;
+    if (options.api.empty() ? !api.automatic : options.api != api.name)
+      continue;
+    Result<std::unique_ptr<Device>> device = api.open(options);
+    // An API asked for by name fails with its own status.
+    if (device.isOk() || !options.api.empty())
+      return device;
+    tried += (tried.empty() ? "" : "; ") + std::string(api.name) + ": " +
+             device.getStatus().getMessage();
+  }
+  if (!options.api.empty())
+    return unsupported("unknown device API '" + options.api +
+                       "', known: " + known);
+  return notFound("no usable device" + (tried.empty() ? "" : ": " + tried));
+}
+
+DeviceListing quern::listDevices() {
+  DeviceListing listing;
+  for (const DeviceApi &api : deviceApis) {
+    if (!api.automatic)
+      continue;
+    Result<std::vector<DeviceInfo>> devices = api.list();
+    if (!devices.isOk())
+      listing.notes.push_back(std::string(api.name) + ": " +
+                              devices.getStatus().getMessage());
+    else if (devices->empty())
+      listing.notes.push_back(std::string(api.name) + ": no devices");
+    else
+      listing.devices.insert(listing.devices.end(), devices->begin(),
+                             devices->end());
+  }
+  return listing;
+}
