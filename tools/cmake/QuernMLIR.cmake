@@ -10,6 +10,7 @@ set(QUERN_SAVED_CXX_FLAGS "${CMAKE_CXX_FLAGS}")
 include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
+set(CMAKE_CXX_FLAGS "${QUERN_SAVED_CXX_FLAGS}")
 separate_arguments(QUERN_LLVM_DEFINITIONS NATIVE_COMMAND ${LLVM_DEFINITIONS})
 
 # The interface through which compiler libraries see MLIR: system includes, no
@@ -17,33 +18,61 @@ separate_arguments(QUERN_LLVM_DEFINITIONS NATIVE_COMMAND ${LLVM_DEFINITIONS})
 add_library(quern-mlir INTERFACE)
 target_include_directories(quern-mlir SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS}
                                                        ${MLIR_INCLUDE_DIRS})
-target_compile_definitions(quern-mlir INTERFACE)
 target_compile_options(quern-mlir INTERFACE ${QUERN_LLVM_DEFINITIONS})
 target_link_libraries(quern-mlir INTERFACE MLIR)
 
-# quern_tablegen(TARGET TD_FILE output-name generator-args...)* style wrapper:
+# The folders in which .td files look for their includes.
+set(QUERN_TABLEGEN_INCLUDES ${MLIR_INCLUDE_DIRS} ${CMAKE_SOURCE_DIR})
+
+# quern_mlir_tablegen(OUTPUT generator-args...): one generated file of
+# LLVM_TARGET_DEFINITIONS, with our include folders.
+macro(quern_mlir_tablegen output)
+  mlir_tablegen(${output} ${ARGN} EXTRA_INCLUDES ${QUERN_TABLEGEN_INCLUDES})
+endmacro()
+
 # quern_tablegen_dialect(NAME Qwen TD QwenOps.td DIALECT qwen)
-# writes <td>.h.inc/.cpp.inc for dialect, ops, types, attributes and enums into
-# the matching folder of the build tree.
+# writes QwenDialect, QwenOps, QwenTypes, QwenAttrs and QwenEnums .h.inc and
+# .cpp.inc into the matching folder of the build tree (include them as
+# "dialects/Qwen/IR/QwenOps.h.inc") and declares the target QuernQwenIncGen,
+# which libraries name in DEPENDS.
 function(quern_tablegen_dialect)
   cmake_parse_arguments(ARG "" "NAME;TD;DIALECT" "" ${ARGN})
   set(LLVM_TARGET_DEFINITIONS ${ARG_TD})
-  mlir_tablegen(${ARG_NAME}Dialect.h.inc -gen-dialect-decls
-                -dialect=${ARG_DIALECT})
-  mlir_tablegen(${ARG_NAME}Dialect.cpp.inc -gen-dialect-defs
-                -dialect=${ARG_DIALECT})
-  mlir_tablegen(${ARG_NAME}Ops.h.inc -gen-op-decls)
-  mlir_tablegen(${ARG_NAME}Ops.cpp.inc -gen-op-defs)
-  mlir_tablegen(${ARG_NAME}Types.h.inc -gen-typedef-decls
-                -typedefs-dialect=${ARG_DIALECT})
-  mlir_tablegen(${ARG_NAME}Types.cpp.inc -gen-typedef-defs
-                -typedefs-dialect=${ARG_DIALECT})
-  mlir_tablegen(${ARG_NAME}Attrs.h.inc -gen-attrdef-decls
-                -attrdefs-dialect=${ARG_DIALECT})
-  mlir_tablegen(${ARG_NAME}Attrs.cpp.inc -gen-attrdef-defs
-                -attrdefs-dialect=${ARG_DIALECT})
-  mlir_tablegen(${ARG_NAME}Enums.h.inc -gen-enum-decls)
-  mlir_tablegen(${ARG_NAME}Enums.cpp.inc -gen-enum-defs)
+  foreach(kind decls defs)
+    if(kind STREQUAL decls)
+      set(suffix h.inc)
+    else()
+      set(suffix cpp.inc)
+    endif()
+    quern_mlir_tablegen(${ARG_NAME}Dialect.${suffix} -gen-dialect-${kind}
+                        -dialect=${ARG_DIALECT})
+    quern_mlir_tablegen(${ARG_NAME}Ops.${suffix} -gen-op-${kind}
+                        -dialect=${ARG_DIALECT})
+    quern_mlir_tablegen(${ARG_NAME}Types.${suffix} -gen-typedef-${kind}
+                        -typedefs-dialect=${ARG_DIALECT})
+    quern_mlir_tablegen(${ARG_NAME}Attrs.${suffix} -gen-attrdef-${kind}
+                        -attrdefs-dialect=${ARG_DIALECT})
+    quern_mlir_tablegen(${ARG_NAME}Enums.${suffix} -gen-enum-${kind})
+  endforeach()
+  add_public_tablegen_target(Quern${ARG_NAME}IncGen)
+endfunction()
+
+# quern_tablegen_interfaces(NAME QwenInterfaces TD QwenInterfaces.td): op
+# interfaces of a dialect, target QuernQwenInterfacesIncGen.
+function(quern_tablegen_interfaces)
+  cmake_parse_arguments(ARG "" "NAME;TD" "" ${ARGN})
+  set(LLVM_TARGET_DEFINITIONS ${ARG_TD})
+  quern_mlir_tablegen(${ARG_NAME}.h.inc -gen-op-interface-decls)
+  quern_mlir_tablegen(${ARG_NAME}.cpp.inc -gen-op-interface-defs)
+  add_public_tablegen_target(Quern${ARG_NAME}IncGen)
+endfunction()
+
+# quern_tablegen_passes(NAME Passes TD Passes.td GROUP Quern): declarations and
+# registration of passes, target Quern<NAME>IncGen.
+function(quern_tablegen_passes)
+  cmake_parse_arguments(ARG "" "NAME;TD;GROUP" "" ${ARGN})
+  set(LLVM_TARGET_DEFINITIONS ${ARG_TD})
+  quern_mlir_tablegen(${ARG_NAME}.h.inc -gen-pass-decls -name=${ARG_GROUP})
   add_public_tablegen_target(Quern${ARG_NAME}IncGen)
 endfunction()
 
@@ -60,5 +89,17 @@ function(quern_add_mlir_library name)
   if(ARG_UNITY)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON
                                              UNITY_BUILD_BATCH_SIZE 6)
+  endif()
+endfunction()
+
+# quern_add_mlir_executable(NAME SOURCES a.cpp ... LINK lib ... DEPENDS tgt ...)
+function(quern_add_mlir_executable name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  quern_configure_target(${name})
+  target_compile_options(${name} PRIVATE -fno-exceptions)
+  target_link_libraries(${name} PRIVATE quern-mlir ${ARG_LINK})
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
   endif()
 endfunction()

@@ -1,0 +1,316 @@
+//===- ExecOps.td - Operations of the exec dialect -------*- tablegen -*-===//
+#ifndef QUERN_DIALECTS_EXEC_EXECOPS_TD
+#define QUERN_DIALECTS_EXEC_EXECOPS_TD
+
+include "dialects/Exec/IR/ExecAttrs.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Exec_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Exec_Dialect, mnemonic, traits>;
+
+/// A symbol of the module.
+class Exec_ModuleOp<string mnemonic, list<Trait> traits = []>
+    : Exec_Op<mnemonic, !listconcat([HasParent<"::mlir::ModuleOp">], traits)>;
+
+/// An op that names a buffer inside a program.
+class Exec_BufferOp<string mnemonic, list<Trait> traits = []>
+    : Exec_Op<mnemonic, !listconcat([
+        HasParent<"::quern::exec::ProgramOp">,
+        DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>],
+        traits)>;
+
+//===----------------------------------------------------------------------===//
+// Module level
+//===----------------------------------------------------------------------===//
+
+def Exec_WeightOp : Exec_ModuleOp<"weight", [
+    Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a weight as it lies in the bundle, packed from its sources";
+  let description = [{
+    `plain` is one source unchanged. `concatenate` stacks the sources along
+    dimension 0. `interleave` takes two sources of one shape and alternates
+    their rows: a0, b0, a1, b1, ... The sources are `qwen.weight` symbols of
+    one element type; the bytes themselves never enter the IR.
+
+    Example:
+    ```mlir
+    exec.weight @layers.0.mlp.gate_up
+        interleave [@gate, @up] : tensor<6144x1024xbf16>
+    ```
+  }];
+  let arguments = (ins
+    SymbolNameAttr:$sym_name,
+    Exec_PackingAttr:$packing,
+    TypedArrayAttrBase<FlatSymbolRefAttr, "array of weight symbols">:$sources,
+    TypeAttrOf<AnyRankedTensor>:$type);
+  let assemblyFormat = [{
+    $sym_name $packing $sources attr-dict `:` $type
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getType());
+    }
+  }];
+}
+
+def Exec_ConstantOp : Exec_ModuleOp<"constant", [Symbol]> {
+  let summary = "a small constant of the device program";
+  let description = [{
+    Kept in the weights section of the bundle. For tables that no checkpoint
+    tensor holds, such as the inverse frequencies of the rotary embedding.
+
+    Example:
+    ```mlir
+    exec.constant @inverse_frequencies dense<[1.0, 0.5]> : tensor<2xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, ElementsAttr:$value);
+  let assemblyFormat = "$sym_name $value attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getValue().getType());
+    }
+  }];
+}
+
+def Exec_KernelOp : Exec_ModuleOp<"kernel", [Symbol]> {
+  let summary = "a kernel request, and after codegen how to launch it";
+  let description = [{
+    All facts that the kernel family needs: the arguments in binding order and
+    the family's own configuration. Two dispatches with the same request share
+    one kernel. `launch` is absent until codegen has answered the request.
+
+    Example:
+    ```mlir
+    exec.kernel @linear_t1_1024x3072 family "linear"
+        arguments [#exec.argument<read, tensor<1x1024xf32>>,
+                   #exec.argument<read, tensor<3072x1024xbf16>>,
+                   #exec.argument<write, tensor<1x3072xf32>>]
+        config {count = "tokens", epilogue = "none"}
+    ```
+  }];
+  let arguments = (ins
+    SymbolNameAttr:$sym_name,
+    StrAttr:$family,
+    Exec_ArgumentArrayAttr:$arguments,
+    DictionaryAttr:$config,
+    OptionalAttr<Exec_LaunchAttr>:$launch);
+  let assemblyFormat = [{
+    $sym_name `family` $family `arguments` $arguments `config` $config
+    (`launch` $launch^)? attr-dict
+  }];
+  let builders = [OpBuilder<(ins
+      "::llvm::StringRef":$name, "::llvm::StringRef":$family,
+      "::llvm::ArrayRef<ArgumentAttr>":$arguments,
+      "::mlir::DictionaryAttr":$config)>];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ArgumentAttr getArgument(unsigned index) {
+      return ::llvm::cast<ArgumentAttr>(getArguments()[index]);
+    }
+    unsigned getNumArguments() { return getArguments().size(); }
+  }];
+}
+
+def Exec_ProgramOp : Exec_ModuleOp<"program", [
+    Symbol, IsolatedFromAbove, NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "a list of dispatches that computes one step";
+  let description = [{
+    `tokens` and `rows` are the largest counts of a step; `rows` is 0 for a
+    program without logits. `arena_peak` is the number of arena bytes in use at
+    the worst point of the program, set by memory planning.
+
+    Example:
+    ```mlir
+    exec.program @decode kind decode tokens 1 rows 1 {
+      %ids = exec.step token_ids : !exec.buffer<tensor<1xi32>>
+      %w = exec.weight_ref @embed : !exec.buffer<tensor<512x64xf32>>
+      %x = exec.alloc : !exec.buffer<tensor<1x64xf32>>
+      exec.dispatch @embedding(%ids, %w, %x) label "embed_tokens"
+          : !exec.buffer<tensor<1xi32>>, !exec.buffer<tensor<512x64xf32>>,
+            !exec.buffer<tensor<1x64xf32>>
+    }
+    ```
+  }];
+  let arguments = (ins
+    SymbolNameAttr:$sym_name,
+    Exec_ProgramKindAttr:$kind,
+    ConfinedAttr<I64Attr, [IntPositive]>:$tokens,
+    ConfinedAttr<I64Attr, [IntNonNegative]>:$rows,
+    OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$arena_peak);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name `kind` $kind `tokens` $tokens `rows` $rows
+    (`arena_peak` $arena_peak^)? attr-dict-with-keyword $body
+  }];
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins
+      "::llvm::StringRef":$name, "ProgramKind":$kind,
+      "int64_t":$tokens, "int64_t":$rows)>];
+  let hasRegionVerifier = 1;
+}
+
+def Exec_MemoryPlanOp : Exec_ModuleOp<"memory_plan"> {
+  let summary = "sizes of the arena and layout of the step block";
+  let description = [{
+    One per module, made by memory planning. The arena and the step block are
+    shared by all programs.
+
+    Example:
+    ```mlir
+    exec.memory_plan arena 4096 step 512 buffers [
+      #exec.step_buffer<token_ids, tensor<1xi32>, offset = 0>,
+      #exec.step_buffer<tokens, tensor<1xi32>, offset = 256>]
+    ```
+  }];
+  let arguments = (ins
+    ConfinedAttr<I64Attr, [IntNonNegative]>:$arena_size,
+    ConfinedAttr<I64Attr, [IntNonNegative]>:$step_size,
+    Exec_StepBufferArrayAttr:$step_buffers);
+  let assemblyFormat = [{
+    `arena` $arena_size `step` $step_size `buffers` $step_buffers attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Buffers of a program
+//===----------------------------------------------------------------------===//
+
+def Exec_StepOp : Exec_BufferOp<"step", [Pure]> {
+  let summary = "a buffer of the step block";
+  let description = [{
+    Written by the host before the step, or read by it afterwards (`tokens`).
+    The element type and rank follow from the role; `token_ids`, `positions`
+    and `slots` have one entry per token of the program, `rows`, `sampling`,
+    `seen_tokens` and `tokens` one per row.
+
+    Example:
+    ```mlir
+    %ids = exec.step token_ids : !exec.buffer<tensor<1xi32>>
+    ```
+  }];
+  let arguments = (ins Exec_StepRoleAttr:$role);
+  let results = (outs Exec_BufferType:$buffer);
+  let assemblyFormat = "$role attr-dict `:` type($buffer)";
+  let hasVerifier = 1;
+}
+
+class Exec_SymbolRefOp<string mnemonic> : Exec_BufferOp<mnemonic, [
+    Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let results = (outs Exec_BufferType:$buffer);
+}
+
+def Exec_WeightRefOp : Exec_SymbolRefOp<"weight_ref"> {
+  let summary = "the buffer of an exec.weight; read-only";
+  let description = [{
+    Example:
+    ```mlir
+    %w = exec.weight_ref @embed : !exec.buffer<tensor<512x64xf32>>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$weight);
+  let assemblyFormat = "$weight attr-dict `:` type($buffer)";
+}
+
+def Exec_ConstantRefOp : Exec_SymbolRefOp<"constant_ref"> {
+  let summary = "the buffer of an exec.constant; read-only";
+  let description = [{
+    Example:
+    ```mlir
+    %c = exec.constant_ref @inverse_frequencies : !exec.buffer<tensor<2xf32>>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$constant);
+  let assemblyFormat = "$constant attr-dict `:` type($buffer)";
+}
+
+def Exec_StateRefOp : Exec_SymbolRefOp<"state_ref"> {
+  let summary = "the buffer of a qwen.state; keeps its contents between steps";
+  let description = [{
+    Example:
+    ```mlir
+    %s = exec.state_ref @k_cache : !exec.buffer<tensor<8x16x2x64xf32>>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$state);
+  let assemblyFormat = "$state attr-dict `:` type($buffer)";
+}
+
+def Exec_AllocOp : Exec_BufferOp<"alloc"> {
+  let summary = "a buffer of the arena";
+  let description = [{
+    A temporary whose contents are lost after its last use in the program,
+    except for the persistent ones: `hidden` (written by prefill, read by head)
+    and `logits` (read by the host on request), which no other buffer of any
+    program overlaps. `offset` is in bytes from the start of the arena, set by
+    memory planning.
+
+    Example:
+    ```mlir
+    %t = exec.alloc offset 256 : !exec.buffer<tensor<1x1024xf32>>
+    %h = exec.alloc persistent hidden : !exec.buffer<tensor<512x1024xf32>>
+    ```
+  }];
+  let arguments = (ins
+    OptionalAttr<Exec_BufferRoleAttr>:$role,
+    OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$offset);
+  let results = (outs Res<Exec_BufferType, "", [MemAlloc]>:$buffer);
+  let assemblyFormat = [{
+    (`persistent` $role^)? (`offset` $offset^)? attr-dict `:` type($buffer)
+  }];
+  let builders = [OpBuilder<(ins
+      "::mlir::RankedTensorType":$tensor, CArg<"BufferRoleAttr", "{}">:$role)>];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Execution
+//===----------------------------------------------------------------------===//
+
+def Exec_DispatchOp : Exec_Op<"dispatch", [
+    HasParent<"::quern::exec::ProgramOp">, MemoryEffects<[MemRead, MemWrite]>,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "runs a kernel";
+  let description = [{
+    Operand i is argument i of the kernel and has its type; what happens to it
+    is stated by the kernel. Dispatches between two barriers may run at the
+    same time. `label` names the op and layer it came from, for profiles.
+
+    Example:
+    ```mlir
+    exec.dispatch @copy(%a, %b) label "layers.0.copy"
+        : !exec.buffer<tensor<4xf32>>, !exec.buffer<tensor<4xf32>>
+    ```
+  }];
+  let arguments = (ins
+    FlatSymbolRefAttr:$kernel,
+    Variadic<Exec_BufferType>:$operands,
+    OptionalAttr<StrAttr>:$label);
+  let assemblyFormat = [{
+    $kernel `(` $operands `)` (`label` $label^)? attr-dict `:` type($operands)
+  }];
+}
+
+def Exec_BarrierOp : Exec_Op<"barrier", [
+    HasParent<"::quern::exec::ProgramOp">, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "orders the dispatches before it and those after it";
+  let description = [{
+    Everything that earlier dispatches wrote is visible to later ones, and
+    earlier reads are finished before later writes.
+
+    Example:
+    ```mlir
+    exec.barrier
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+#endif // QUERN_DIALECTS_EXEC_EXECOPS_TD
