@@ -19,7 +19,7 @@ add_library(quern-mlir INTERFACE)
 target_include_directories(quern-mlir SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS}
                                                        ${MLIR_INCLUDE_DIRS})
 target_compile_options(quern-mlir INTERFACE ${QUERN_LLVM_DEFINITIONS})
-target_link_libraries(quern-mlir INTERFACE MLIR)
+target_link_libraries(quern-mlir INTERFACE MLIR LLVM)
 
 # The folders in which .td files look for their includes.
 set(QUERN_TABLEGEN_INCLUDES ${MLIR_INCLUDE_DIRS} ${CMAKE_SOURCE_DIR})

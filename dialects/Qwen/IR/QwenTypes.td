@@ -1,0 +1,53 @@
+//===- QwenTypes.td - type constraints of the qwen dialect -*- tablegen -*-===//
+//
+// The dialect has no types of its own; these are the tensors its ops take.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_DIALECTS_QWEN_IR_QWENTYPES_TD
+#define QUERN_DIALECTS_QWEN_IR_QWENTYPES_TD
+
+include "dialects/Qwen/IR/QwenDialect.td"
+
+defvar Qwen_ComputeTypes = [F32, F16, BF16];
+
+def Qwen_StaticFeaturesPred : CPred<
+    "::quern::qwen::detail::hasStaticFeatures($_self)">;
+
+// A tensor with one row per token (dimension 0, static or dynamic) and static
+// feature dimensions after it.
+class Qwen_TokenTensor<list<Type> elements, int rank, string features>
+    : Type<And<[TensorRankOf<elements, [rank]>.predicate,
+                Qwen_StaticFeaturesPred]>,
+           rank # "D tensor of " #
+               !interleave(!foreach(t, elements, t.summary), " or ") #
+               " values, tokens x " # features # " with static " # features,
+           "::mlir::RankedTensorType">;
+
+def Qwen_Activation : Qwen_TokenTensor<Qwen_ComputeTypes, 2, "features">;
+def Qwen_Residual : Qwen_TokenTensor<[F32], 2, "features">;
+def Qwen_Heads : Qwen_TokenTensor<Qwen_ComputeTypes, 3, "heads x head_dim">;
+def Qwen_RopeTable : Qwen_TokenTensor<[F32], 2, "rotary_dim">;
+def Qwen_Logits : Qwen_TokenTensor<[F32], 2, "vocabulary">;
+def Qwen_Sampling : Qwen_TokenTensor<[F32], 2, "sampling parameters">;
+def Qwen_Seen : Qwen_TokenTensor<[I32], 2, "words">;
+
+// One integer per token.
+def Qwen_TokenIntegers : TensorRankOf<[I32], [1]>;
+
+def Qwen_PageTable
+    : Type<And<[TensorRankOf<[I32], [2]>.predicate,
+                CPred<"::llvm::cast<::mlir::ShapedType>($_self)"
+                      ".hasStaticShape()">]>,
+           "static 2D tensor of 32-bit signless integer values, slots x pages "
+           "per slot",
+           "::mlir::RankedTensorType">;
+
+def Qwen_StaticTensor
+    : Type<And<[RankedTensorOf<Qwen_ComputeTypes>.predicate,
+                CPred<"::llvm::cast<::mlir::ShapedType>($_self)"
+                      ".hasStaticShape()">]>,
+           "static ranked tensor of 32-bit float or 16-bit float or bfloat16 "
+           "values",
+           "::mlir::RankedTensorType">;
+
+#endif

@@ -1,0 +1,139 @@
+//===- StructureOps.td - weights, states, shapes -----------*- tablegen -*-===//
+#ifndef QUERN_DIALECTS_QWEN_IR_STRUCTUREOPS_TD
+#define QUERN_DIALECTS_QWEN_IR_STRUCTUREOPS_TD
+
+include "dialects/Qwen/IR/QwenAttrs.td"
+include "dialects/Qwen/IR/QwenInterfaces.td"
+include "dialects/Qwen/IR/QwenTypes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Qwen_WeightOp : Qwen_Op<"weight", [Symbol]> {
+  let summary = "a tensor of the checkpoint";
+  let description = [{
+    Declares a weight by name, shape and element type as stored, and says where
+    its bytes lie: `file` relative to the checkpoint folder and the byte
+    `offset` of its first element in that file. The values never enter the IR.
+
+    Example:
+    ```mlir
+    qwen.weight @model.norm.weight : tensor<64xbf16>
+        from "model.safetensors" at 4096
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<Qwen_StaticTensor>:$type,
+                       StrAttr:$file,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$offset);
+  let assemblyFormat =
+      "$sym_name `:` $type `from` $file `at` $offset attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getType());
+    }
+  }];
+}
+
+def Qwen_StateOp : Qwen_Op<"state", [Symbol]> {
+  let summary = "a mutable buffer that lives from step to step";
+  let description = [{
+    `key_cache` and `value_cache` are paged: tensor<pages x page_size x Hk x D>.
+    Token p of slot s lies in row p mod page_size of page
+    page_table[s][p / page_size]. A state is all zeros before the first step.
+
+    Example:
+    ```mlir
+    qwen.state @layers.0.self_attn.k_cache key_cache : tensor<64x16x2x32xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Qwen_StateKindAttr:$kind,
+                       TypeAttrOf<Qwen_StaticTensor>:$type);
+  let assemblyFormat = "$sym_name $kind `:` $type attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getType());
+    }
+  }];
+}
+
+def Qwen_SplitHeadsOp : Qwen_Op<"split_heads",
+    [Pure, DeclareOpInterfaceMethods<Qwen_TokenDimOpInterface>]> {
+  let summary = "views features as heads";
+  let description = [{
+    result[t, h, d] = x[t, h*D + d]. No number changes.
+
+    Example:
+    ```mlir
+    %1 = qwen.split_heads %0 : tensor<?x128xf32> -> tensor<?x4x32xf32>
+    ```
+  }];
+  let arguments = (ins Qwen_Activation:$x);
+  let results = (outs Qwen_Heads:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Qwen_MergeHeadsOp : Qwen_Op<"merge_heads",
+    [Pure, DeclareOpInterfaceMethods<Qwen_TokenDimOpInterface>]> {
+  let summary = "views heads as features";
+  let description = [{
+    result[t, h*D + d] = x[t, h, d]. No number changes. Folds away over the
+    qwen.split_heads that it undoes.
+
+    Example:
+    ```mlir
+    %1 = qwen.merge_heads %0 : tensor<?x4x32xf32> -> tensor<?x128xf32>
+    ```
+  }];
+  let arguments = (ins Qwen_Heads:$x);
+  let results = (outs Qwen_Activation:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Qwen_SliceFeaturesOp : Qwen_Op<"slice_features",
+    [Pure, DeclareOpInterfaceMethods<Qwen_TokenDimOpInterface>]> {
+  let summary = "a range of the features";
+  let description = [{
+    result[t, i] = x[t, offset + i]. No number changes. Folds away if it takes
+    all features.
+
+    Example:
+    ```mlir
+    %1 = qwen.slice_features %0 offset 128 : tensor<?x256xf32> -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Qwen_Activation:$x,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$offset);
+  let results = (outs Qwen_Activation:$result);
+  let assemblyFormat =
+      "$x `offset` $offset attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Qwen_SelectRowsOp : Qwen_Op<"select_rows",
+    [Pure, DeclareOpInterfaceMethods<Qwen_TokenDimOpInterface,
+                                     ["getTokenOperands"]>]> {
+  let summary = "the rows whose logits are wanted";
+  let description = [{
+    result[r, :] = x[rows[r], :] with 0 <= rows[r] < T; other values of rows
+    give undefined numbers. The row dimension of the result is that of `rows`.
+
+    Example:
+    ```mlir
+    %1 = qwen.select_rows %0, %rows : tensor<?x64xf32>, tensor<?xi32> -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Qwen_Activation:$x, Qwen_TokenIntegers:$rows);
+  let results = (outs Qwen_Activation:$result);
+  let assemblyFormat = "$x `,` $rows attr-dict `:` type(operands) `->` "
+                       "type($result)";
+  let hasVerifier = 1;
+}
+
+#endif

@@ -1,0 +1,120 @@
+//===- Verification.cpp - checks shared by the qwen verifiers -------------===//
+#include "dialects/Qwen/IR/Verification.h"
+
+using namespace mlir;
+
+namespace quern::qwen::detail {
+
+/// "4x32" or "" for a scalar; `?` for dynamic sizes.
+static std::string shapeText(ArrayRef<int64_t> shape) {
+  std::string text;
+  for (auto [i, size] : llvm::enumerate(shape)) {
+    text += i ? "x" : "";
+    text += ShapedType::isDynamic(size) ? "?" : std::to_string(size);
+  }
+  return text;
+}
+
+bool hasStaticFeatures(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getRank() > 0 &&
+         llvm::none_of(tensor.getShape().drop_front(), ShapedType::isDynamic);
+}
+
+LogicalResult verifyTokenDims(Operation *op) {
+  auto iface = cast<TokenDimOpInterface>(op);
+  int64_t expected =
+      cast<RankedTensorType>(iface.getTokenDimOperand().getType())
+          .getDimSize(0);
+  auto check = [&](Type type, StringRef what, unsigned number) {
+    int64_t found = cast<RankedTensorType>(type).getDimSize(0);
+    if (found == expected)
+      return success();
+    return LogicalResult(op->emitOpError()
+                         << what << " #" << number << " has first dimension "
+                         << shapeText(found) << ", expected "
+                         << shapeText(expected));
+  };
+  OperandRange tokens = iface.getTokenOperands();
+  for (auto [i, operand] : llvm::enumerate(tokens))
+    if (failed(check(operand.getType(), "operand",
+                     tokens.getBeginOperandIndex() + i)))
+      return failure();
+  for (OpResult result : op->getResults())
+    if (failed(check(result.getType(), "result", result.getResultNumber())))
+      return failure();
+  return success();
+}
+
+WeightOp lookupWeight(Operation *op, SymbolTableCollection &symbols,
+                      FlatSymbolRefAttr name) {
+  Operation *symbol = symbols.lookupNearestSymbolFrom(op, name);
+  auto weight = dyn_cast_or_null<WeightOp>(symbol);
+  if (weight)
+    return weight;
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << name << " is not a qwen.weight";
+  if (symbol)
+    diagnostic.attachNote(symbol->getLoc()) << "symbol declared here";
+  return nullptr;
+}
+
+LogicalResult verifyWeight(Operation *op, SymbolTableCollection &symbols,
+                           FlatSymbolRefAttr name, ArrayRef<int64_t> expected) {
+  WeightOp weight = lookupWeight(op, symbols, name);
+  if (!weight)
+    return failure();
+  ArrayRef<int64_t> found = weight.getTensorType().getShape();
+  if (found == expected)
+    return success();
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << "weight " << name << " has shape "
+                                  << shapeText(found) << ", expected "
+                                  << shapeText(expected);
+  diagnostic.attachNote(weight.getLoc()) << "weight declared here";
+  return diagnostic;
+}
+
+LogicalResult verifyCache(Operation *op, SymbolTableCollection &symbols,
+                          FlatSymbolRefAttr name, StateKind kind,
+                          ArrayRef<int64_t> entry, Type element) {
+  Operation *symbol = symbols.lookupNearestSymbolFrom(op, name);
+  auto state = dyn_cast_or_null<StateOp>(symbol);
+  if (!state || state.getKind() != kind) {
+    InFlightDiagnostic diagnostic = op->emitOpError()
+                                    << name << " is not a qwen.state of kind "
+                                    << stringifyStateKind(kind);
+    if (symbol)
+      diagnostic.attachNote(symbol->getLoc()) << "symbol declared here";
+    return diagnostic;
+  }
+  RankedTensorType type = state.getTensorType();
+  if (type.getShape().drop_front(2) == entry &&
+      type.getElementType() == element)
+    return success();
+  InFlightDiagnostic diagnostic =
+      op->emitOpError() << "state " << name << " has entries "
+                        << shapeText(type.getShape().drop_front(2)) << " of "
+                        << type.getElementType() << ", expected "
+                        << shapeText(entry) << " of " << element;
+  diagnostic.attachNote(state.getLoc()) << "state declared here";
+  return diagnostic;
+}
+
+LogicalResult verifySameShape(Operation *op, StringRef aName, Value a,
+                              StringRef bName, Value b) {
+  if (tensorType(a).getShape() == tensorType(b).getShape())
+    return success();
+  return op->emitOpError() << bName << " has shape "
+                           << shapeText(tensorType(b).getShape())
+                           << ", expected that of " << aName << ", "
+                           << shapeText(tensorType(a).getShape());
+}
+
+LogicalResult verifyEpsilon(Operation *op, const APFloat &epsilon) {
+  if (epsilon.isFinite() && !epsilon.isNegative() && !epsilon.isZero())
+    return success();
+  return op->emitOpError("epsilon must be positive and finite");
+}
+
+} // namespace quern::qwen::detail
