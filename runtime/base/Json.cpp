@@ -2,6 +2,7 @@
 
 #include "runtime/base/Json.h"
 
+#include "runtime/base/Allocation.h"
 #include "runtime/base/CheckedMath.h"
 #include "runtime/base/Escape.h"
 #include "runtime/base/JsonSyntax.h"
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
-#include <new>
 #include <numeric>
 #include <simdjson.h>
 #include <vector>
@@ -29,9 +29,9 @@ struct Node {
   uint32_t firstChild = 0;
   uint32_t childCount = 0;
   std::string_view key;
-  std::string_view text;
   union {
-    int64_t integer = 0;
+    std::string_view text = {};
+    int64_t integer;
     uint64_t unsignedInteger;
     double real;
     bool flag;
@@ -259,8 +259,11 @@ Status TreeBuilder::tooLong(std::string_view what, uint32_t parent,
 Status TreeBuilder::append(simdjson::dom::element element, uint32_t parent,
                            std::string_view key) {
   using Type = simdjson::dom::element_type;
-  if (tree.nodes.size() == std::numeric_limits<uint32_t>::max())
-    return corrupt("more values than an index of 32 bits can count");
+  uint64_t most = std::numeric_limits<uint32_t>::max();
+  most = std::min<uint64_t>(most, limits.maxValues);
+  if (tree.nodes.size() >= most)
+    return corrupt(pathOf(tree, parent) + ": more than " +
+                   std::to_string(most) + " values in the document");
   Node node;
   node.parent = parent;
   node.key = key;
@@ -406,12 +409,9 @@ Result<JsonDocument> quern::parseJson(std::string_view bytes,
     return corrupt("byte 0: byte order mark before the JSON text");
   if (bytes.empty())
     return corrupt("byte 0: expected a value, found the end of the text");
-  try {
+  return guardAllocation("parsing JSON", [&]() -> Result<JsonDocument> {
     auto tree = std::make_unique<JsonTree>();
     QUERN_RETURN_IF_ERROR(parseInto(*tree, bytes, limits));
     return JsonDocument(std::move(tree));
-  } catch (const std::bad_alloc &) {
-    return resourceExhausted("cannot allocate memory to parse " +
-                             std::to_string(bytes.size()) + " bytes of JSON");
-  }
+  });
 }

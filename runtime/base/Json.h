@@ -31,6 +31,8 @@ struct JsonLimits {
   uint64_t maxStringBytes = 1u << 20;
   /// Members of one object, elements of one array.
   uint64_t maxMembers = 1u << 20;
+  /// Values in the whole document; each takes about 80 bytes of memory.
+  uint64_t maxValues = 4u << 20;
 };
 
 enum class JsonKind : uint8_t {

@@ -1,0 +1,136 @@
+//===- TensorData.cpp - Elements of stored tensors ------------------------===//
+
+#include "frontend/HuggingFace/TensorData.h"
+
+#include "runtime/base/Allocation.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+using namespace quern;
+
+/// Element `index`, at any address.
+template <typename T>
+static T loadElement(std::span<const std::byte> bytes, uint64_t index) {
+  T value;
+  std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+static float bf16ToFloat(uint16_t bits) {
+  return std::bit_cast<float>(uint32_t(bits) << 16);
+}
+
+/// IEEE binary16 to binary32, exactly.
+static float f16ToFloat(uint16_t bits) {
+  uint32_t sign = uint32_t(bits & 0x8000) << 16;
+  uint32_t exponent = (bits >> 10) & 31;
+  uint32_t fraction = bits & 0x3FF;
+  if (exponent == 31)
+    return std::bit_cast<float>(sign | 0x7F800000 | (fraction << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) |
+                                (fraction << 13));
+  float magnitude = std::ldexp(static_cast<float>(fraction), -24);
+  return sign ? -magnitude : magnitude;
+}
+
+template <typename Stored, typename Convert>
+static auto convertAll(const StoredTensor &tensor, Convert convert) {
+  uint64_t count = tensor.bytes.size() / sizeof(Stored);
+  std::vector<decltype(convert(Stored()))> values(count);
+  for (uint64_t i = 0; i < count; ++i)
+    values[i] = convert(loadElement<Stored>(tensor.bytes, i));
+  return values;
+}
+
+static Result<std::vector<float>> convertToFloats(const StoredTensor &tensor) {
+  switch (tensor.type) {
+  case DataType::F32:
+    return convertAll<float>(tensor, [](float x) { return x; });
+  case DataType::F64:
+    return convertAll<double>(tensor,
+                              [](double x) { return static_cast<float>(x); });
+  case DataType::F16:
+    return convertAll<uint16_t>(tensor, f16ToFloat);
+  case DataType::BF16:
+    return convertAll<uint16_t>(tensor, bf16ToFloat);
+  default:
+    return unsupported("cannot read elements of type " +
+                       std::string(dataTypeName(tensor.type)) + " as floats");
+  }
+}
+
+Result<std::vector<float>> quern::readFloats(const StoredTensor &tensor) {
+  return guardAllocation("reading a tensor",
+                         [&] { return convertToFloats(tensor); });
+}
+
+static Result<std::vector<int64_t>>
+convertToIntegers(const StoredTensor &tensor) {
+  auto widen = [](auto x) { return static_cast<int64_t>(x); };
+  switch (tensor.type) {
+  case DataType::I64:
+    return convertAll<int64_t>(tensor, widen);
+  case DataType::I32:
+    return convertAll<int32_t>(tensor, widen);
+  case DataType::U8:
+    return convertAll<uint8_t>(tensor, widen);
+  default:
+    return unsupported("cannot read elements of type " +
+                       std::string(dataTypeName(tensor.type)) + " as integers");
+  }
+}
+
+Result<std::vector<int64_t>> quern::readIntegers(const StoredTensor &tensor) {
+  return guardAllocation("reading a tensor",
+                         [&] { return convertToIntegers(tensor); });
+}
+
+/// First element whose exponent bits are all set.
+template <typename Bits>
+static std::optional<uint64_t> findExponent(std::span<const std::byte> bytes,
+                                            Bits mask) {
+  uint64_t count = bytes.size() / sizeof(Bits);
+  // Whole blocks without a branch per element: this reads every weight.
+  constexpr uint64_t block = 1024;
+  for (uint64_t begin = 0; begin < count; begin += block) {
+    uint64_t end = std::min(begin + block, count);
+    bool found = false;
+    for (uint64_t i = begin; i < end; ++i)
+      found |= (loadElement<Bits>(bytes, i) & mask) == mask;
+    for (uint64_t i = begin; found && i < end; ++i)
+      if ((loadElement<Bits>(bytes, i) & mask) == mask)
+        return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> quern::findNonFinite(const StoredTensor &tensor) {
+  switch (tensor.type) {
+  case DataType::F32:
+    return findExponent<uint32_t>(tensor.bytes, 0x7F800000u);
+  case DataType::F64:
+    return findExponent<uint64_t>(tensor.bytes, 0x7FF0000000000000u);
+  case DataType::F16:
+    return findExponent<uint16_t>(tensor.bytes, 0x7C00u);
+  case DataType::BF16:
+    return findExponent<uint16_t>(tensor.bytes, 0x7F80u);
+  default:
+    return std::nullopt;
+  }
+}
+
+Status quern::checkFiniteWeights(const Checkpoint &checkpoint) {
+  for (const auto &[name, tensor] : checkpoint.getTensors())
+    if (std::optional<uint64_t> index = findNonFinite(tensor)) {
+      uint64_t width = dataTypeBits(tensor.type) / 8;
+      return corrupt(checkpoint.describe(tensor) + ": element " +
+                     std::to_string(*index) + " at byte " +
+                     std::to_string(tensor.offset + *index * width) +
+                     " is not finite");
+    }
+  return Status::ok();
+}
