@@ -9,15 +9,13 @@
 #ifndef QUERN_RUNTIME_DEVICE_DEVICECHECKS_H
 #define QUERN_RUNTIME_DEVICE_DEVICECHECKS_H
 
+#include "runtime/base/FormatBytes.h"
 #include "runtime/device/Device.h"
 
 namespace quern {
 
 /// Bytes of one texel; 0 for StorageBuffer.
 uint32_t getTexelBytes(ArgumentAccess access);
-
-/// "64.0 MiB (67108864 bytes)".
-std::string formatBytes(uint64_t bytes);
 
 /// What a device knows of a buffer that is bound.
 struct BufferFacts {

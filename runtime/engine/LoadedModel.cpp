@@ -1,0 +1,275 @@
+//===- LoadedModel.cpp - A bundle on a device -----------------------------===//
+
+#include "runtime/engine/LoadedModel.h"
+
+#include "runtime/base/Escape.h"
+#include "runtime/engine/TargetSelection.h"
+
+#include <algorithm>
+
+using namespace quern;
+using bundle::ProgramKind;
+
+static ArgumentAccess convert(bundle::Access access) {
+  switch (access) {
+  case bundle::Access::StorageBuffer:
+    return ArgumentAccess::StorageBuffer;
+  case bundle::Access::TexelUint4:
+    return ArgumentAccess::TexelUint4;
+  case bundle::Access::TexelFloat4:
+    return ArgumentAccess::TexelFloat4;
+  case bundle::Access::TexelUint1:
+    return ArgumentAccess::TexelUint1;
+  case bundle::Access::TexelFloat1:
+    return ArgumentAccess::TexelFloat1;
+  }
+  return ArgumentAccess::StorageBuffer;
+}
+
+static GridCount convert(bundle::GridCount count) {
+  switch (count) {
+  case bundle::GridCount::None:
+    return GridCount::None;
+  case bundle::GridCount::Tokens:
+    return GridCount::Tokens;
+  case bundle::GridCount::Rows:
+    return GridCount::Rows;
+  }
+  return GridCount::None;
+}
+
+static std::array<uint32_t, 3>
+convert(const flatbuffers::Vector<uint32_t> *values) {
+  std::array<uint32_t, 3> result = {1, 1, 1};
+  for (uint32_t i = 0; values && i != std::min(values->size(), 3u); ++i)
+    result[i] = values->Get(i);
+  return result;
+}
+
+Result<std::unique_ptr<LoadedModel>>
+LoadedModel::load(std::shared_ptr<const Bundle> bundle,
+                  std::unique_ptr<Device> device, const LoadOptions &options) {
+  std::unique_ptr<LoadedModel> model(
+      new LoadedModel(std::move(bundle), std::move(device)));
+  if (Status status = model->initialize(options); !status.isOk())
+    return std::move(status).withContext(model->bundle->getName());
+  return model;
+}
+
+LoadedModel::~LoadedModel() {
+  for (BufferHandle buffer : owned)
+    device->free(buffer);
+}
+
+const bundle::Model &LoadedModel::getModel() const {
+  return *bundle->getManifest().model();
+}
+
+const bundle::TargetPrograms &LoadedModel::getTarget() const {
+  return bundle->getTarget(target);
+}
+
+Status LoadedModel::initialize(const LoadOptions &options) {
+  QUERN_ASSIGN_OR_RETURN(target, selectTarget(bundle->getManifest(),
+                                              device->getInfo(),
+                                              options.target));
+  QUERN_RETURN_IF_ERROR(readGeometry());
+  uint64_t copied = device->getInfo().limits.importAlignment
+                        ? 0
+                        : bundle->getWeights().size();
+  QUERN_ASSIGN_OR_RETURN(
+      MemoryNeed need,
+      computeMemoryNeed(bundle->getManifest(), getTarget(), copied));
+  QUERN_RETURN_IF_ERROR(
+      checkMemory(need, bundle->getManifest(), device->getInfo()));
+  QUERN_RETURN_IF_ERROR(allocateBuffers());
+  QUERN_RETURN_IF_ERROR(provideWeights());
+  QUERN_RETURN_IF_ERROR(createKernels());
+  return recordPrograms();
+}
+
+Status LoadedModel::readGeometry() {
+  const bundle::Model &model = getModel();
+  QUERN_ASSIGN_OR_RETURN(stepLayout, readStepLayout(getTarget(), model));
+  geometry.vocabSize = model.vocab_size();
+  geometry.contextLength = model.context_length();
+  geometry.numSlots = model.num_slots();
+  geometry.pageSize = model.page_size();
+  geometry.numPages = model.num_pages();
+  geometry.maxStepTokens = stepLayout.maxTokens;
+  if (!model.vocab_size() || !model.context_length() || !model.num_slots() ||
+      !model.num_pages() || !stepLayout.maxTokens || !stepLayout.maxRows)
+    return corrupt("the model's vocabulary, context, slots, pages, step "
+                   "tokens or rows are 0");
+  if (const auto *states = bundle->getManifest().states())
+    for (const bundle::State *state : *states)
+      geometry.canTruncate &= state->kind() == bundle::StateKind::KeyCache ||
+                              state->kind() == bundle::StateKind::ValueCache;
+  return Status::ok();
+}
+
+Result<BufferHandle> LoadedModel::allocate(uint64_t size, MemoryKind kind,
+                                           const std::string &what) {
+  Result<BufferHandle> buffer = device->allocate(size, kind);
+  if (!buffer.isOk())
+    return std::move(buffer).takeStatus().withContext(what);
+  owned.push_back(*buffer);
+  deviceBytes += size;
+  return buffer;
+}
+
+Status LoadedModel::allocateBuffers() {
+  owned.reserve(bundle->getManifest().states()
+                    ? bundle->getManifest().states()->size() + 3
+                    : 3);
+  QUERN_ASSIGN_OR_RETURN(
+      step, allocate(stepLayout.size, MemoryKind::HostVisible, "step block"));
+  void *memory = device->getHostPointer(*step);
+  if (!memory)
+    return deviceError("the device does not map the step block");
+  stepBlock = StepBlock(stepLayout, memory);
+  QUERN_ASSIGN_OR_RETURN(arena, allocate(getTarget().arena_size(),
+                                         MemoryKind::DeviceLocal, "arena"));
+  if (const auto *list = bundle->getManifest().states())
+    for (const bundle::State *state : *list) {
+      QUERN_ASSIGN_OR_RETURN(
+          BufferHandle buffer,
+          allocate(state->size(), MemoryKind::DeviceLocal,
+                   "state " + quoteName(toView(state->name()))));
+      states.push_back(buffer);
+    }
+  return Status::ok();
+}
+
+Status LoadedModel::provideWeights() {
+  std::span<const std::byte> bytes = bundle->getWeights();
+  if (bytes.empty())
+    return Status::ok();
+  Result<BufferHandle> imported =
+      device->importHostMemory(bytes.data(), bytes.size());
+  if (imported.isOk()) {
+    weights = *imported;
+    owned.push_back(*weights);
+    return Status::ok();
+  }
+  if (imported.getStatus().getCode() != StatusCode::Unsupported)
+    return std::move(imported).takeStatus().withContext("weights");
+  QUERN_ASSIGN_OR_RETURN(
+      weights, allocate(bytes.size(), MemoryKind::DeviceLocal, "weights"));
+  weightsCopied = true;
+  return device->upload(*weights, 0, bytes).withContext("weights");
+}
+
+Status LoadedModel::createKernels() {
+  const auto *list = getTarget().kernels();
+  for (uint32_t i = 0; list && i != list->size(); ++i) {
+    const bundle::Kernel &kernel = *list->Get(i);
+    KernelDescription description;
+    description.name = toView(kernel.name());
+    description.entryPoint = toView(kernel.entry_point());
+    description.code = bundle->getKernelCode(target, i);
+    description.workgroupSize = convert(kernel.workgroup_size());
+    description.subgroupSize = kernel.subgroup_size();
+    description.workgroupMemory = kernel.workgroup_memory();
+    if (const auto *accesses = kernel.accesses())
+      for (auto access : *accesses)
+        description.arguments.push_back(convert(bundle::Access(access)));
+    Result<KernelHandle> handle = device->createKernel(description);
+    if (!handle.isOk())
+      return std::move(handle).takeStatus().withContext(
+          "kernel " + quoteName(description.name));
+    kernels.push_back(*handle);
+  }
+  return Status::ok();
+}
+
+Result<BufferRange>
+LoadedModel::resolve(const bundle::Binding &binding) const {
+  std::optional<BufferHandle> buffer;
+  switch (binding.space()) {
+  case bundle::Space::Step:
+    buffer = step;
+    break;
+  case bundle::Space::Arena:
+    buffer = arena;
+    break;
+  case bundle::Space::State:
+    if (binding.index() < states.size())
+      buffer = states[binding.index()];
+    break;
+  case bundle::Space::Weights:
+    buffer = weights;
+    break;
+  }
+  if (!buffer)
+    return corrupt("a binding names a buffer that the bundle does not have");
+  return BufferRange{*buffer, binding.offset(), binding.size()};
+}
+
+Result<ProgramDescription>
+LoadedModel::describeProgram(const bundle::Program &program) const {
+  ProgramDescription description;
+  description.name = toView(program.name());
+  const auto *dispatches = program.dispatches();
+  for (uint32_t i = 0; dispatches && i != dispatches->size(); ++i) {
+    const bundle::Dispatch &from = *dispatches->Get(i);
+    if (from.kernel() >= kernels.size())
+      return corrupt("dispatch " + std::to_string(i) + " names kernel " +
+                     std::to_string(from.kernel()) + " of " +
+                     std::to_string(kernels.size()));
+    const bundle::Kernel &kernel = *getTarget().kernels()->Get(from.kernel());
+    DispatchDescription to;
+    to.kernel = kernels[from.kernel()];
+    to.barrierBefore = from.barrier_before();
+    to.label = toView(from.label());
+    to.grid = {convert(kernel.grid()), convert(kernel.grid_count()),
+               kernel.grid_axis(), kernel.grid_tile(), kernel.grid_scale()};
+    if (const auto *bindings = from.bindings())
+      for (const bundle::Binding *binding : *bindings) {
+        QUERN_ASSIGN_OR_RETURN(BufferRange range, resolve(*binding));
+        to.arguments.push_back(range);
+      }
+    description.dispatches.push_back(std::move(to));
+  }
+  return description;
+}
+
+/// What the engine relies on beyond what the bundle's verifier checks.
+static Status checkCounts(const bundle::Program &program) {
+  uint32_t tokens = program.max_tokens(), rows = program.max_rows();
+  bool everyTokenIsRow = program.kind() == ProgramKind::Decode ||
+                         program.kind() == ProgramKind::Verify;
+  if (tokens == 0 || (rows == 0 && program.kind() != ProgramKind::Prefill) ||
+      (everyTokenIsRow && rows < tokens))
+    return corrupt(std::to_string(tokens) + " tokens and " +
+                   std::to_string(rows) + " rows in a program of kind " +
+                   bundle::EnumNameProgramKind(program.kind()));
+  return Status::ok();
+}
+
+Status LoadedModel::recordPrograms() {
+  if (const auto *list = getTarget().programs())
+    for (const bundle::Program *program : *list) {
+      LoadedProgram &loaded = programs[size_t(program->kind())];
+      std::string where = "program " + quoteName(toView(program->name()));
+      if (loaded.description)
+        return corrupt(where + ": a second one of its kind");
+      QUERN_RETURN_IF_ERROR(checkCounts(*program).withContext(where));
+      QUERN_ASSIGN_OR_RETURN(ProgramDescription description,
+                             describeProgram(*program));
+      Result<ProgramHandle> handle = device->record(description);
+      if (!handle.isOk())
+        return std::move(handle).takeStatus().withContext(where);
+      loaded = {*handle, program->max_tokens(), program->max_rows(),
+                program->logits_offset(), program};
+    }
+  bool hasPrefill = getProgram(ProgramKind::Prefill);
+  if (hasPrefill != bool(getProgram(ProgramKind::Head)))
+    return corrupt("the prefill and the head program need each other");
+  if (!hasPrefill && !getProgram(ProgramKind::Verify) &&
+      !getProgram(ProgramKind::Decode))
+    return corrupt("the target has no programs");
+  if (hasPrefill && stepLayout[bundle::StepRole::Rows].elements == 0)
+    return corrupt("the head program needs a step buffer Rows");
+  return Status::ok();
+}

@@ -1,0 +1,181 @@
+//===- Scheduler.cpp - Generations that share steps -----------------------===//
+
+#include "runtime/engine/Scheduler.h"
+
+#include <algorithm>
+#include <string>
+
+using namespace quern;
+
+std::string_view quern::finishReasonName(FinishReason reason) {
+  switch (reason) {
+  case FinishReason::Running:
+    return "running";
+  case FinishReason::EndOfSequence:
+    return "stop";
+  case FinishReason::MaxTokens:
+    return "length";
+  case FinishReason::ContextFull:
+    return "context_full";
+  case FinishReason::CacheFull:
+    return "cache_full";
+  case FinishReason::Stopped:
+    return "cancelled";
+  case FinishReason::Failed:
+    return "error";
+  }
+  return "unknown";
+}
+
+Scheduler::Scheduler(Engine &engine) : engine(engine) {
+  size_t numSlots = engine.getGeometry().numSlots;
+  running.reserve(numSlots);
+  inStep.reserve(numSlots);
+  entries.reserve(numSlots);
+}
+
+Status Scheduler::add(Generation &generation) {
+  const ModelGeometry &geometry = engine.getGeometry();
+  if (generation.prompt.empty())
+    return invalidArgument("the prompt is empty");
+  for (size_t i = 0; i != generation.prompt.size(); ++i)
+    if (int32_t id = generation.prompt[i];
+        id < 0 || uint32_t(id) >= geometry.vocabSize)
+      return invalidArgument("prompt token " + std::to_string(i) + " is " +
+                             std::to_string(id) + ", expected 0 to " +
+                             std::to_string(geometry.vocabSize - 1));
+  uint32_t room = geometry.contextLength - generation.sequence->getLength();
+  if (generation.prompt.size() > room)
+    return invalidArgument(
+        "the prompt has " + std::to_string(generation.prompt.size()) +
+        " tokens, " + std::to_string(room) + " of the context of " +
+        std::to_string(geometry.contextLength) + " are left");
+  if (generation.options.maxTokens == 0)
+    return invalidArgument("max_tokens is 0, expected at least 1");
+  QUERN_RETURN_IF_ERROR(verifySamplingParameters(generation.options.sampling));
+  for (const Generation *other : running)
+    if (other->sequence == generation.sequence)
+      return invalidArgument("the sequence is running already");
+  running.push_back(&generation);
+  return Status::ok();
+}
+
+void Scheduler::cancel(Generation &generation) {
+  if (!generation.isRunning())
+    return;
+  generation.reason = FinishReason::Stopped;
+  removeFinished();
+}
+
+/// Adds the generation's next tokens, or ends it if they have no room.
+void Scheduler::addEntry(Generation &generation, uint32_t &tokens,
+                         uint64_t &newPages) {
+  Sequence &sequence = *generation.sequence;
+  size_t count = 1;
+  if (!generation.isPromptDone()) {
+    count = std::min<size_t>(generation.prompt.size() - generation.fed,
+                             engine.getGeometry().maxStepTokens - tokens);
+    if (generation.options.chunkTokens)
+      count = std::min<size_t>(count, generation.options.chunkTokens);
+  }
+  if (count == 0 || tokens == engine.getGeometry().maxStepTokens)
+    return; // The next step has room.
+  if (sequence.getLength() + count > engine.getGeometry().contextLength) {
+    generation.reason = FinishReason::ContextFull;
+    return;
+  }
+  uint64_t pages = engine.countMissingPages(sequence, count);
+  if (newPages + pages > engine.getNumFreePages()) {
+    generation.reason = FinishReason::CacheFull;
+    return;
+  }
+  StepEntry entry;
+  entry.sequence = &sequence;
+  entry.tokens = generation.isPromptDone()
+                     ? std::span<const int32_t>(&generation.nextToken, 1)
+                     : generation.prompt.subspan(generation.fed, count);
+  bool isLast = generation.isPromptDone() ||
+                generation.fed + count == generation.prompt.size();
+  entry.rows = isLast ? ResultRows::Last : ResultRows::None;
+  entry.sampling = &generation.options.sampling;
+  tokens += uint32_t(count);
+  newPages += pages;
+  entries.push_back(entry);
+  inStep.push_back(&generation);
+}
+
+void Scheduler::addEntries() {
+  entries.clear();
+  inStep.clear();
+  uint32_t tokens = 0;
+  uint64_t newPages = 0;
+  for (bool decode : {true, false})
+    for (Generation *generation : running)
+      if (generation->isPromptDone() == decode)
+        addEntry(*generation, tokens, newPages);
+}
+
+/// Keeps the results of a step until it has succeeded.
+class Scheduler::Collector final : public StepResults {
+public:
+  explicit Collector(Scheduler &scheduler) : scheduler(scheduler) {}
+  void onResult(size_t entry, size_t, int32_t token,
+                std::span<const float>) override {
+    Generation &generation = *scheduler.inStep[entry];
+    generation.nextToken = token;
+    generation.hasResult = true;
+  }
+
+private:
+  Scheduler &scheduler;
+};
+
+/// Takes note of what the step did for one generation.
+void Scheduler::finishStep(Generation &generation) {
+  if (!generation.hasResult)
+    return;
+  ++generation.generated;
+  int32_t token = generation.nextToken;
+  const auto *ends = engine.getModel().getModel().eos_token_ids();
+  bool isEnd = !generation.options.ignoreEndOfSequence && ends &&
+               std::find(ends->begin(), ends->end(), token) != ends->end();
+  bool goesOn = !generation.listener || generation.listener->onToken(token);
+  if (isEnd)
+    generation.reason = FinishReason::EndOfSequence;
+  else if (!goesOn)
+    generation.reason = FinishReason::Stopped;
+  else if (generation.generated == generation.options.maxTokens)
+    generation.reason = FinishReason::MaxTokens;
+  else if (generation.sequence->getLength() ==
+           engine.getGeometry().contextLength)
+    generation.reason = FinishReason::ContextFull;
+}
+
+void Scheduler::removeFinished() {
+  std::erase_if(running,
+                [](const Generation *item) { return !item->isRunning(); });
+}
+
+Status Scheduler::step() {
+  addEntries();
+  Status status;
+  if (!entries.empty()) {
+    for (Generation *generation : inStep)
+      generation->hasResult = false;
+    Collector collector(*this);
+    status = engine.run(entries, collector);
+    for (size_t i = 0; i != inStep.size(); ++i) {
+      Generation &generation = *inStep[i];
+      if (!status.isOk()) {
+        generation.reason = FinishReason::Failed;
+        generation.status = status;
+        continue;
+      }
+      if (!generation.isPromptDone())
+        generation.fed += entries[i].tokens.size();
+      finishStep(generation);
+    }
+  }
+  removeFinished();
+  return status;
+}

@@ -1,0 +1,46 @@
+//===- Sequence.cpp - One sequence of tokens in a slot --------------------===//
+
+#include "runtime/engine/Sequence.h"
+
+#include "runtime/engine/Engine.h"
+
+#include <algorithm>
+
+using namespace quern;
+
+Sequence::~Sequence() {
+  truncate(0);
+  engine.releaseSlot(slot);
+}
+
+static uint32_t bitOf(int32_t token) { return 1u << (uint32_t(token) % 32); }
+
+void Sequence::append(std::span<const int32_t> ids) {
+  tokens.insert(tokens.end(), ids.begin(), ids.end());
+  for (int32_t token : ids)
+    seen[uint32_t(token) / 32] |= bitOf(token);
+}
+
+void Sequence::truncate(uint32_t length) {
+  if (length < tokens.size()) {
+    tokens.resize(length);
+    std::fill(seen.begin(), seen.end(), 0);
+    for (int32_t token : tokens)
+      seen[uint32_t(token) / 32] |= bitOf(token);
+  }
+  // Also drops pages that a failed step took beyond the length.
+  uint32_t pageSize = engine.getGeometry().pageSize;
+  uint32_t needed = uint32_t((uint64_t(length) + pageSize - 1) / pageSize);
+  while (pages.size() > needed) {
+    engine.releasePage(pages.back());
+    pages.pop_back();
+  }
+}
+
+uint32_t Sequence::getCommonPrefix(std::span<const int32_t> ids) const {
+  size_t limit = std::min(ids.size(), tokens.size());
+  return uint32_t(std::mismatch(ids.begin(), ids.begin() + limit,
+                                tokens.begin())
+                      .first -
+                  ids.begin());
+}

@@ -1,0 +1,99 @@
+//===- StepBlock.h - The host-visible inputs and outputs of a step -*- C++ -*-//
+//
+// Typed views of the step block by role, at the offsets of the manifest. The
+// device reads the inputs when a program is submitted and writes the tokens
+// before wait returns. See StepRole in runtime/bundle/manifest.fbs for the
+// meaning of each buffer.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_RUNTIME_ENGINE_STEPBLOCK_H
+#define QUERN_RUNTIME_ENGINE_STEPBLOCK_H
+
+#include "runtime/base/Status.h"
+#include "runtime/bundle/Manifest.h"
+#include "runtime/engine/SamplingParameters.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace quern {
+
+/// Where the buffers of the step block lie and how many elements they have.
+struct StepLayout {
+  struct Field {
+    uint64_t offset = 0;   ///< Bytes from the start of the block.
+    uint64_t elements = 0; ///< 0: the block has no such buffer.
+  };
+  static constexpr size_t kNumRoles = size_t(bundle::StepRole::MAX) + 1;
+
+  std::array<Field, kNumRoles> fields;
+  uint64_t size = 0;         ///< Bytes of the block.
+  uint32_t numSlots = 0;     ///< Rows of the page table.
+  uint32_t pagesPerSlot = 0; ///< Columns of the page table.
+  uint32_t seenWords = 0;    ///< Columns of the seen tokens: ceil(vocab / 32).
+  uint32_t maxTokens = 0;    ///< Entries of the token buffers.
+  uint32_t maxRows = 0;      ///< Entries of the row buffers.
+
+  const Field &operator[](bundle::StepRole role) const {
+    return fields[size_t(role)];
+  }
+};
+
+/// Reads the layout and checks that it has every buffer, with the dtype and
+/// shape that its role has, large enough for all programs. Corrupt otherwise.
+Result<StepLayout> readStepLayout(const bundle::TargetPrograms &target,
+                                  const bundle::Model &model);
+
+/// The block of a loaded model. Writes go straight to mapped memory, which is
+/// not read back except for the tokens. The caller keeps indices in range.
+class StepBlock {
+public:
+  StepBlock() = default;
+  StepBlock(const StepLayout &layout, void *memory)
+      : layout(layout), memory(static_cast<std::byte *>(memory)) {}
+
+  const StepLayout &getLayout() const { return layout; }
+
+  void setToken(uint32_t row, int32_t token, uint32_t position, uint32_t slot) {
+    get<int32_t>(bundle::StepRole::TokenIds)[row] = token;
+    get<int32_t>(bundle::StepRole::Positions)[row] = int32_t(position);
+    get<int32_t>(bundle::StepRole::Slots)[row] = int32_t(slot);
+  }
+  void setRow(uint32_t row, uint32_t token) {
+    get<int32_t>(bundle::StepRole::Rows)[row] = int32_t(token);
+  }
+  void setPage(uint32_t slot, uint32_t logicalPage, uint32_t physicalPage) {
+    get<int32_t>(bundle::StepRole::PageTable)[size_t(slot) *
+                                                  layout.pagesPerSlot +
+                                              logicalPage] =
+        int32_t(physicalPage);
+  }
+
+  /// Says how row `row` is sampled; `uniform` is in [0, 1). `seen` has
+  /// seenWords words and is copied only if the parameters look at it.
+  void setSampling(uint32_t row, const SamplingParameters &parameters,
+                   float uniform, std::span<const uint32_t> seen);
+  /// Row `row` takes the likeliest token.
+  void setGreedy(uint32_t row);
+
+  /// Marks the outputs of `rows` rows as not written.
+  void clearResults(uint32_t rows);
+  /// The token that the device chose for a row; any value: check it.
+  int32_t getResult(uint32_t row) const {
+    return get<int32_t>(bundle::StepRole::Tokens)[row];
+  }
+
+private:
+  template <typename T> T *get(bundle::StepRole role) const {
+    return reinterpret_cast<T *>(memory + layout[role].offset);
+  }
+
+  StepLayout layout;
+  std::byte *memory = nullptr;
+};
+
+} // namespace quern
+
+#endif // QUERN_RUNTIME_ENGINE_STEPBLOCK_H
