@@ -1,4 +1,5 @@
-//===- FormatBytes.h - Byte counts in messages -------------------*- C++ -*-===//
+//===- FormatBytes.h - Byte counts in messages -------------------*- C++
+//-*-===//
 #ifndef QUERN_RUNTIME_BASE_FORMATBYTES_H
 #define QUERN_RUNTIME_BASE_FORMATBYTES_H
 

@@ -55,10 +55,10 @@ Status Engine::checkRoom(const Sequence &sequence, uint64_t count) const {
   const ModelGeometry &geometry = getGeometry();
   uint64_t room = geometry.contextLength - sequence.getLength();
   if (count > room)
-    return invalidArgument(
-        std::to_string(count) + " tokens after " +
-        std::to_string(sequence.getLength()) + " exceed the context of " +
-        std::to_string(geometry.contextLength) + " tokens");
+    return invalidArgument(std::to_string(count) + " tokens after " +
+                           std::to_string(sequence.getLength()) +
+                           " exceed the context of " +
+                           std::to_string(geometry.contextLength) + " tokens");
   uint64_t missing = countMissingPages(sequence, count);
   if (missing > pages.getNumFree())
     return resourceExhausted(
@@ -76,10 +76,10 @@ Status Engine::checkEntry(const StepEntry &entry) const {
   for (size_t i = 0; i != entry.tokens.size(); ++i)
     if (entry.tokens[i] < 0 ||
         uint32_t(entry.tokens[i]) >= getGeometry().vocabSize)
-      return invalidArgument(
-          "token " + std::to_string(i) + " is " +
-          std::to_string(entry.tokens[i]) + ", expected 0 to " +
-          std::to_string(getGeometry().vocabSize - 1));
+      return invalidArgument("token " + std::to_string(i) + " is " +
+                             std::to_string(entry.tokens[i]) +
+                             ", expected 0 to " +
+                             std::to_string(getGeometry().vocabSize - 1));
   if (entry.sampling)
     QUERN_RETURN_IF_ERROR(verifySamplingParameters(*entry.sampling));
   return checkRoom(*entry.sequence, entry.tokens.size());
@@ -113,10 +113,9 @@ Status Engine::takePages(std::span<const StepEntry> entries) {
   for (const StepEntry &entry : entries)
     missing += countMissingPages(*entry.sequence, entry.tokens.size());
   if (missing > pages.getNumFree())
-    return resourceExhausted(
-        "the key-value cache is full: the step needs " +
-        std::to_string(missing) + " more pages, " +
-        std::to_string(pages.getNumFree()) + " are free");
+    return resourceExhausted("the key-value cache is full: the step needs " +
+                             std::to_string(missing) + " more pages, " +
+                             std::to_string(pages.getNumFree()) + " are free");
   for (const StepEntry &entry : entries) {
     std::vector<uint32_t> &list = entry.sequence->pages;
     uint64_t count = countMissingPages(*entry.sequence, entry.tokens.size());
@@ -266,10 +265,9 @@ Status Engine::run(std::span<const StepEntry> entries, StepResults &results) {
   const LoadedProgram &program = *chooseProgram(tokens);
   for (const StepEntry &entry : entries)
     entry.sequence->append(entry.tokens);
-  Status status =
-      program.description->kind() == ProgramKind::Prefill
-          ? runLarge(program, entries, tokens, results)
-          : runSmall(program, entries, tokens, results);
+  Status status = program.description->kind() == ProgramKind::Prefill
+                      ? runLarge(program, entries, tokens, results)
+                      : runSmall(program, entries, tokens, results);
   if (!status.isOk())
     for (const StepEntry &entry : entries)
       entry.sequence->truncate(

@@ -1,4 +1,5 @@
-//===- Engine.h - Runs steps of a loaded model -------------------*- C++ -*-===//
+//===- Engine.h - Runs steps of a loaded model -------------------*- C++
+//-*-===//
 //
 // A step feeds tokens of any mix of sequences to the model as one flat ragged
 // batch. The engine puts them into the step block, takes the smallest program
@@ -54,8 +55,8 @@ struct EngineOptions {
 
 struct EngineStatistics {
   uint64_t steps = 0;
-  uint64_t tokens = 0;   ///< Fed to the model.
-  uint64_t results = 0;  ///< Rows computed.
+  uint64_t tokens = 0;  ///< Fed to the model.
+  uint64_t results = 0; ///< Rows computed.
   uint64_t submits = 0;
   uint64_t dispatches = 0;
   uint64_t pagesInUse = 0, peakPagesInUse = 0;
@@ -127,7 +128,7 @@ private:
   EngineOptions options;
   PagePool pages;
   std::vector<uint32_t> freeSlots;
-  std::vector<Row> rows;    ///< Of the step being run; reserved once.
+  std::vector<Row> rows;     ///< Of the step being run; reserved once.
   std::vector<float> logits; ///< One row; empty unless wanted.
   EngineStatistics statistics;
   Status failure;

@@ -70,9 +70,9 @@ const bundle::TargetPrograms &LoadedModel::getTarget() const {
 }
 
 Status LoadedModel::initialize(const LoadOptions &options) {
-  QUERN_ASSIGN_OR_RETURN(target, selectTarget(bundle->getManifest(),
-                                              device->getInfo(),
-                                              options.target));
+  QUERN_ASSIGN_OR_RETURN(
+      target,
+      selectTarget(bundle->getManifest(), device->getInfo(), options.target));
   QUERN_RETURN_IF_ERROR(readGeometry());
   uint64_t copied = device->getInfo().limits.importAlignment
                         ? 0
@@ -183,8 +183,7 @@ Status LoadedModel::createKernels() {
   return Status::ok();
 }
 
-Result<BufferRange>
-LoadedModel::resolve(const bundle::Binding &binding) const {
+Result<BufferRange> LoadedModel::resolve(const bundle::Binding &binding) const {
   std::optional<BufferHandle> buffer;
   switch (binding.space()) {
   case bundle::Space::Step:

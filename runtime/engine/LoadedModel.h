@@ -1,4 +1,5 @@
-//===- LoadedModel.h - A bundle on a device ----------------------*- C++ -*-===//
+//===- LoadedModel.h - A bundle on a device ----------------------*- C++
+//-*-===//
 //
 // Everything that is done once: choosing the program set for the device,
 // checking that the model fits its memory, allocating the step block, the

@@ -1,4 +1,5 @@
-//===- SamplingParameters.cpp - How the next token is chosen -----*- C++ -*-===//
+//===- SamplingParameters.cpp - How the next token is chosen -----*- C++
+//-*-===//
 
 #include "runtime/engine/SamplingParameters.h"
 

@@ -1,4 +1,5 @@
-//===- SamplingParameters.h - How the next token is chosen -------*- C++ -*-===//
+//===- SamplingParameters.h - How the next token is chosen -------*- C++
+//-*-===//
 //
 // The meaning of each value is that of qwen.sample; the device applies them.
 //
@@ -20,7 +21,7 @@ struct SamplingParameters {
   float minP = 0;              ///< [0, 1]; 0 keeps every token.
   float repetitionPenalty = 1; ///< > 0; 1 changes nothing.
   uint64_t seed = 0;           ///< Any value.
-  uint64_t stream = 0; ///< Tells sequences that share a seed apart.
+  uint64_t stream = 0;         ///< Tells sequences that share a seed apart.
 
   bool isGreedy() const { return temperature == 0; }
 };

@@ -1,4 +1,5 @@
-//===- Scheduler.h - Generations that share steps ----------------*- C++ -*-===//
+//===- Scheduler.h - Generations that share steps ----------------*- C++
+//-*-===//
 //
 // Puts the next tokens of all running generations into each step: first one
 // token of every generation that decodes, then prompt chunks as far as the
@@ -69,9 +70,9 @@ private:
   std::span<const int32_t> prompt;
   GenerationOptions options;
   TokenListener *listener;
-  size_t fed = 0;          ///< Prompt tokens in the cache.
-  int32_t nextToken = -1;  ///< Generated and not fed yet.
-  bool hasResult = false;  ///< nextToken is of the current step.
+  size_t fed = 0;         ///< Prompt tokens in the cache.
+  int32_t nextToken = -1; ///< Generated and not fed yet.
+  bool hasResult = false; ///< nextToken is of the current step.
   uint64_t generated = 0;
   FinishReason reason = FinishReason::Running;
   Status status;

@@ -39,8 +39,7 @@ void Sequence::truncate(uint32_t length) {
 
 uint32_t Sequence::getCommonPrefix(std::span<const int32_t> ids) const {
   size_t limit = std::min(ids.size(), tokens.size());
-  return uint32_t(std::mismatch(ids.begin(), ids.begin() + limit,
-                                tokens.begin())
-                      .first -
-                  ids.begin());
+  return uint32_t(
+      std::mismatch(ids.begin(), ids.begin() + limit, tokens.begin()).first -
+      ids.begin());
 }

@@ -22,8 +22,8 @@ static Status fieldError(StepRole role, const std::string &what) {
 static Status readField(StepLayout &layout, const bundle::StepBuffer &buffer,
                         uint64_t minRows, uint64_t columns) {
   StepRole role = buffer.role();
-  bundle::DType dtype = role == StepRole::Sampling ? bundle::DType::F32
-                                                   : bundle::DType::I32;
+  bundle::DType dtype =
+      role == StepRole::Sampling ? bundle::DType::F32 : bundle::DType::I32;
   if (buffer.dtype() != dtype)
     return fieldError(role, std::string("dtype ") +
                                 bundle::EnumNameDType(buffer.dtype()) +
@@ -31,7 +31,8 @@ static Status readField(StepLayout &layout, const bundle::StepBuffer &buffer,
   const auto *shape = buffer.shape();
   uint32_t rank = columns ? 2 : 1;
   if (!shape || shape->size() != rank)
-    return fieldError(role, "rank " + std::to_string(shape ? shape->size() : 0) +
+    return fieldError(role, "rank " +
+                                std::to_string(shape ? shape->size() : 0) +
                                 ", expected " + std::to_string(rank));
   if (shape->Get(0) < minRows)
     return fieldError(role, std::to_string(shape->Get(0)) +

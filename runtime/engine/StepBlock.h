@@ -65,10 +65,9 @@ public:
     get<int32_t>(bundle::StepRole::Rows)[row] = int32_t(token);
   }
   void setPage(uint32_t slot, uint32_t logicalPage, uint32_t physicalPage) {
-    get<int32_t>(bundle::StepRole::PageTable)[size_t(slot) *
-                                                  layout.pagesPerSlot +
-                                              logicalPage] =
-        int32_t(physicalPage);
+    get<int32_t>(
+        bundle::StepRole::PageTable)[size_t(slot) * layout.pagesPerSlot +
+                                     logicalPage] = int32_t(physicalPage);
   }
 
   /// Says how row `row` is sampled; `uniform` is in [0, 1). `seen` has

@@ -90,8 +90,8 @@ static Status checkCacheShape(const bundle::State &state,
   std::string where = "state " + quoteName(toView(state.name())) + ": ";
   const auto *shape = state.shape();
   if (!shape || shape->size() != 4)
-    return corrupt(where + "rank " +
-                   std::to_string(shape ? shape->size() : 0) + ", expected 4");
+    return corrupt(where + "rank " + std::to_string(shape ? shape->size() : 0) +
+                   ", expected 4");
   if (shape->Get(0) != model.num_pages() || shape->Get(1) != model.page_size())
     return corrupt(where + std::to_string(shape->Get(0)) + " pages of " +
                    std::to_string(shape->Get(1)) +
@@ -155,19 +155,19 @@ Status quern::checkMemory(const MemoryNeed &need,
   if (total > limits.memoryBytes)
     return resourceExhausted(
         "the model needs " + formatBytes(total) + ": key-value cache " +
-        formatBytes(need.keyValueCache) + " (" + geometry +
-        "), other states " + formatBytes(need.otherStates) +
-        ", temporaries " + formatBytes(need.arena + need.step) +
-        ", copied weights " + formatBytes(need.copiedWeights) +
-        "; the device has " + formatBytes(limits.memoryBytes) +
-        "; compile with a smaller --context");
+        formatBytes(need.keyValueCache) + " (" + geometry + "), other states " +
+        formatBytes(need.otherStates) + ", temporaries " +
+        formatBytes(need.arena + need.step) + ", copied weights " +
+        formatBytes(need.copiedWeights) + "; the device has " +
+        formatBytes(limits.memoryBytes) + "; compile with a smaller --context");
   if (const auto *states = manifest.states())
     for (const bundle::State *state : *states)
       if (state->size() > limits.maxAllocationBytes)
-        return resourceExhausted(
-            "state " + quoteName(toView(state->name())) + " needs one buffer of " +
-            formatBytes(state->size()) + " (" + geometry +
-            "); the device allows " + formatBytes(limits.maxAllocationBytes) +
-            "; compile with a smaller --context");
+        return resourceExhausted("state " + quoteName(toView(state->name())) +
+                                 " needs one buffer of " +
+                                 formatBytes(state->size()) + " (" + geometry +
+                                 "); the device allows " +
+                                 formatBytes(limits.maxAllocationBytes) +
+                                 "; compile with a smaller --context");
   return Status::ok();
 }

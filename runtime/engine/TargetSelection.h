@@ -1,4 +1,5 @@
-//===- TargetSelection.h - Which target set runs on a device -----*- C++ -*-===//
+//===- TargetSelection.h - Which target set runs on a device -----*- C++
+//-*-===//
 #ifndef QUERN_RUNTIME_ENGINE_TARGETSELECTION_H
 #define QUERN_RUNTIME_ENGINE_TARGETSELECTION_H
 
