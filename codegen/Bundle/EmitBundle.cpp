@@ -1,0 +1,93 @@
+//===- EmitBundle.cpp - Writes the sections of a bundle -------------------===//
+#include "codegen/Bundle/EmitBundle.h"
+
+#include "codegen/Bundle/WeightPacker.h"
+#include "dialects/Exec/IR/ExecOps.h"
+
+using namespace mlir;
+
+namespace quern {
+
+/// The code of all kernels in the order of the manifest.
+static std::vector<std::byte> joinKernels(ModuleOp module,
+                                          const BundleContents &contents) {
+  std::vector<std::byte> bytes;
+  for (auto kernel : module.getOps<exec::KernelOp>()) {
+    auto code = std::as_bytes(
+        std::span(contents.kernels.find(kernel.getSymName())->second.code));
+    bytes.insert(bytes.end(), code.begin(), code.end());
+  }
+  return bytes;
+}
+
+/// Streams every weight and constant to its planned offset.
+static Status writeWeights(ModuleOp module, const bundle::ManifestT &manifest,
+                           const WeightSource &sources, BundleWriter &writer,
+                           const ProgressCallback &progress) {
+  const auto &weights = manifest.weights;
+  if (weights.empty())
+    return internalError("the module has no weights");
+  uint64_t total = weights.back()->offset + weights.back()->size;
+  auto section = writer.beginSection(SectionKind::Weights, total, progress);
+  if (!section.isOk())
+    return std::move(section).takeStatus();
+  size_t index = 0;
+  for (Operation &op : module.getOps()) {
+    auto weight = dyn_cast<exec::WeightOp>(op);
+    auto constant = dyn_cast<exec::ConstantOp>(op);
+    if (!weight && !constant)
+      continue;
+    const bundle::WeightT &planned = *weights[index++];
+    QUERN_RETURN_IF_ERROR(writer.padTo(planned.offset));
+    QUERN_RETURN_IF_ERROR(weight ? packWeight(weight, sources, writer)
+                                 : packConstant(constant, writer));
+  }
+  QUERN_RETURN_IF_ERROR(writer.padTo(total));
+  return writer.endSection();
+}
+
+Status emitBundle(ModuleOp module, const BundleContents &contents,
+                  const WeightSource &weights, const std::string &path,
+                  BundleSummary &summary, const ProgressCallback &progress) {
+  FailureOr<bundle::ManifestT> manifest = buildManifest(module, contents);
+  if (failed(manifest))
+    return internalError("could not plan the bundle");
+  QUERN_ASSIGN_OR_RETURN(BundleWriter writer, BundleWriter::create(path));
+  auto add = [&](SectionKind kind, std::span<const std::byte> bytes,
+                 uint32_t flags) -> Result<uint32_t> {
+    summary.sections.push_back(
+        {std::string(sectionKindName(kind)), bytes.size()});
+    return writer.addSection(kind, bytes, flags);
+  };
+  auto addText = [&](SectionKind kind, const std::string &text,
+                     uint32_t flags) -> Status {
+    if (text.empty())
+      return Status::ok();
+    auto index = add(kind, std::as_bytes(std::span(text)), flags);
+    return index.isOk() ? Status::ok() : std::move(index).takeStatus();
+  };
+
+  QUERN_ASSIGN_OR_RETURN(uint32_t kernels,
+                         add(SectionKind::Kernels,
+                             joinKernels(module, contents), kSectionRequired));
+  manifest->targets.front()->kernels_section = kernels;
+  std::vector<std::byte> manifestBytes = serializeManifest(*manifest);
+  QUERN_ASSIGN_OR_RETURN(
+      [[maybe_unused]] uint32_t manifestIndex,
+      add(SectionKind::Manifest, manifestBytes, kSectionRequired));
+  QUERN_RETURN_IF_ERROR(addText(SectionKind::Tokenizer, contents.tokenizer,
+                                kSectionRequired));
+  QUERN_RETURN_IF_ERROR(addText(SectionKind::ChatTemplate,
+                                contents.chatTemplate, kSectionRequired));
+  QUERN_RETURN_IF_ERROR(addText(SectionKind::IR, contents.ir, 0));
+  QUERN_RETURN_IF_ERROR(
+      writeWeights(module, *manifest, weights, writer, progress));
+  const bundle::WeightT &last = *manifest->weights.back();
+  summary.sections.push_back({std::string(sectionKindName(SectionKind::Weights)),
+                              last.offset + last.size});
+  for (const BundleSummary::Section &section : summary.sections)
+    summary.totalBytes += section.bytes;
+  return writer.commit();
+}
+
+} // namespace quern

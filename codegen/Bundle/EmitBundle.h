@@ -1,0 +1,74 @@
+//===- EmitBundle.h - From planned exec IR to a bundle file -----*- C++ -*-===//
+//
+// The last phase of the compiler: writes the kernels, the manifest, the
+// tokenizer and the packed weights of one target into a bundle. Weights are
+// streamed; memory is bounded by one packing buffer whatever the model's size.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_CODEGEN_BUNDLE_EMITBUNDLE_H
+#define QUERN_CODEGEN_BUNDLE_EMITBUNDLE_H
+
+#include "runtime/bundle/BundleWriter.h"
+#include "runtime/bundle/Manifest.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace quern {
+
+/// The generated code of one exec.kernel, and what one run of it costs at the
+/// full token count.
+struct KernelBinary {
+  std::vector<uint32_t> code; ///< SPIR-V words.
+  uint64_t idealBytes = 0;    ///< Each operand read or written once.
+  uint64_t flops = 0;
+};
+
+/// Returns the bytes of a checkpoint tensor by its `qwen.weight` symbol. The
+/// span lives as long as the checkpoint mapping.
+using WeightSource =
+    std::function<std::span<const std::byte>(llvm::StringRef symbol)>;
+
+/// Everything of a bundle that is not in the IR.
+struct BundleContents {
+  bundle::ModelT model;
+  bundle::SamplingDefaultsT sampling;
+  bundle::TargetT target;
+  std::string compilerVersion;
+  std::string compileOptions;
+  std::string tokenizer;    ///< Serialised tokenizer; empty: none.
+  std::string chatTemplate; ///< Jinja text; empty: none.
+  std::string ir;           ///< Text of the IR to keep; empty: none.
+  llvm::StringMap<KernelBinary> kernels; ///< By exec.kernel symbol.
+};
+
+/// What was written, for the closing table of `quern compile`.
+struct BundleSummary {
+  struct Section {
+    std::string name;
+    uint64_t bytes = 0;
+  };
+  std::vector<Section> sections;
+  uint64_t totalBytes = 0;
+};
+
+/// Builds the manifest of `module`, which has one exec.memory_plan and a launch
+/// on every exec.kernel. Emits a diagnostic and fails if something is missing.
+mlir::FailureOr<bundle::ManifestT>
+buildManifest(mlir::ModuleOp module, const BundleContents &contents);
+
+/// Writes the bundle to `path`, which exists afterwards in full or not at all.
+/// `progress` follows the weights.
+Status emitBundle(mlir::ModuleOp module, const BundleContents &contents,
+                  const WeightSource &weights, const std::string &path,
+                  BundleSummary &summary,
+                  const ProgressCallback &progress = nullptr);
+
+} // namespace quern
+
+#endif // QUERN_CODEGEN_BUNDLE_EMITBUNDLE_H
