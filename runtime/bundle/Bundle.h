@@ -88,6 +88,7 @@ private:
   Status loadWeightSection(const BundleOptions &options);
   Result<std::vector<std::byte>> readSection(const SectionEntry &entry) const;
   Status loadContents();
+  Status nameFile(Status status) const;
 
   struct FreeDeleter {
     void operator()(std::byte *memory) const;

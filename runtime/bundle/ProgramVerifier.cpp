@@ -1,0 +1,303 @@
+//===- ProgramVerifier.cpp - Checks on programs and the memory plan -------===//
+
+#include "runtime/base/CheckedMath.h"
+#include "runtime/bundle/ManifestCheck.h"
+
+#include <algorithm>
+#include <map>
+
+using namespace quern;
+using namespace quern::manifestcheck;
+using bundle::ProgramKind;
+
+//===----------------------------------------------------------------------===//
+// The set of programs
+//===----------------------------------------------------------------------===//
+
+const bundle::Program *TargetChecker::findProgram(ProgramKind kind) const {
+  for (uint32_t i = 0; i < sizeOf(target.programs()); ++i)
+    if (target.programs()->Get(i)->kind() == kind)
+      return target.programs()->Get(i);
+  return nullptr;
+}
+
+Status TargetChecker::checkPrograms() {
+  std::set<std::string_view> names;
+  std::set<ProgramKind> kinds;
+  for (uint32_t i = 0; i < sizeOf(target.programs()); ++i) {
+    const bundle::Program &program = *target.programs()->Get(i);
+    std::string at = element(place, "programs", i);
+    QUERN_RETURN_IF_ERROR(checker.checkUniqueName(at, program.name(), names));
+    QUERN_RETURN_IF_ERROR(checkEnum(at, "kind", program.kind()));
+    if (!kinds.insert(program.kind()).second)
+      return broken(at, std::string("a second program of kind ") +
+                            bundle::EnumNameProgramKind(program.kind()));
+    QUERN_RETURN_IF_ERROR(checkProgram(at, program));
+  }
+  return checkProgramSet();
+}
+
+/// The engine needs a decode program; prefill leaves its result to head.
+Status TargetChecker::checkProgramSet() {
+  if (!findProgram(ProgramKind::Decode))
+    return broken(place + ".programs", "no program of kind Decode");
+  const bundle::Program *prefill = findProgram(ProgramKind::Prefill);
+  const bundle::Program *head = findProgram(ProgramKind::Head);
+  if (!prefill != !head)
+    return broken(place + ".programs",
+                  std::string("a program of kind ") +
+                      (prefill ? "Prefill without one of kind Head"
+                               : "Head without one of kind Prefill"));
+  if (prefill && prefill->hidden_offset() != head->hidden_offset())
+    return broken(place + ".programs",
+                  "hidden_offset of head is " +
+                      std::to_string(head->hidden_offset()) +
+                      ", but prefill has it at " +
+                      std::to_string(prefill->hidden_offset()));
+  return Status::ok();
+}
+
+//===----------------------------------------------------------------------===//
+// One program
+//===----------------------------------------------------------------------===//
+
+Status TargetChecker::checkProgram(const std::string &at,
+                                   const bundle::Program &program) {
+  bool hasRows = program.kind() != ProgramKind::Prefill;
+  QUERN_RETURN_IF_ERROR(
+      checkBetween(at, "max_tokens", program.max_tokens(),
+                   program.kind() == ProgramKind::Head ? 0 : 1, 1u << 20));
+  QUERN_RETURN_IF_ERROR(checkBetween(at, "max_rows", program.max_rows(),
+                                     hasRows ? 1 : 0, 1u << 20));
+  bool isDirect = program.kind() == ProgramKind::Decode ||
+                  program.kind() == ProgramKind::Verify;
+  if (isDirect && program.max_rows() != program.max_tokens())
+    return broken(at, "max_rows is " + std::to_string(program.max_rows()) +
+                          ", expected max_tokens = " +
+                          std::to_string(program.max_tokens()));
+  QUERN_RETURN_IF_ERROR(checkBetween(at, "arena_peak", program.arena_peak(), 0,
+                                     target.arena_size()));
+  QUERN_RETURN_IF_ERROR(checkHeadBuffers(at, program));
+  QUERN_RETURN_IF_ERROR(checkBetween(
+      at + ".dispatches", "length", sizeOf(program.dispatches()), 1, 1u << 20));
+  for (uint32_t i = 0; i < program.dispatches()->size(); ++i)
+    QUERN_RETURN_IF_ERROR(checkDispatch(element(at, "dispatches", i), program,
+                                        *program.dispatches()->Get(i)));
+  return Status::ok();
+}
+
+/// An f32 [rows, columns] result in the arena.
+Status TargetChecker::checkResult(const std::string &at, std::string_view name,
+                                  uint64_t offset, uint64_t rows,
+                                  uint64_t columns) {
+  std::string where = at + "." + std::string(name);
+  QUERN_RETURN_IF_ERROR(checkAligned(where, offset));
+  // At most 2^20 rows of 2^22 numbers: no overflow.
+  return checkRange(where, offset, rows * columns * sizeof(float),
+                    target.arena_size(), "arena");
+}
+
+/// logits_offset and hidden_offset are there where the kind has them.
+Status TargetChecker::checkHeadBuffers(const std::string &at,
+                                       const bundle::Program &program) {
+  bool hasLogits = program.kind() != ProgramKind::Prefill;
+  bool hasHidden = program.kind() == ProgramKind::Prefill ||
+                   program.kind() == ProgramKind::Head;
+  for (auto [name, offset, isExpected] :
+       {std::tuple("logits_offset", program.logits_offset(), hasLogits),
+        std::tuple("hidden_offset", program.hidden_offset(), hasHidden)})
+    if ((offset != kAbsentOffset) != isExpected)
+      return broken(at, std::string(name) + " is " +
+                            (isExpected ? "absent" : "present") +
+                            " in a program of kind " +
+                            bundle::EnumNameProgramKind(program.kind()));
+  if (hasLogits)
+    QUERN_RETURN_IF_ERROR(
+        checkResult(at, "logits_offset", program.logits_offset(),
+                    program.max_rows(), checker.model.vocab_size()));
+  // Head reads what prefill wrote, at the same offset: see checkProgramSet.
+  if (program.kind() == ProgramKind::Prefill)
+    QUERN_RETURN_IF_ERROR(
+        checkResult(at, "hidden_offset", program.hidden_offset(),
+                    program.max_tokens(), checker.model.hidden_size()));
+  return Status::ok();
+}
+
+//===----------------------------------------------------------------------===//
+// Dispatches
+//===----------------------------------------------------------------------===//
+
+Status TargetChecker::checkDispatch(const std::string &at,
+                                    const bundle::Program &program,
+                                    const bundle::Dispatch &dispatch) {
+  QUERN_RETURN_IF_ERROR(
+      checker.checkText(at + ".label", dispatch.label(), Presence::Optional));
+  QUERN_RETURN_IF_ERROR(checkBetween(at, "kernel", dispatch.kernel(), 0,
+                                     target.kernels()->size() - 1));
+  const bundle::Kernel &kernel = *target.kernels()->Get(dispatch.kernel());
+  QUERN_RETURN_IF_ERROR(checkGrid(at, program, kernel));
+  if (sizeOf(dispatch.bindings()) != kernel.accesses()->size())
+    return broken(at, std::to_string(sizeOf(dispatch.bindings())) +
+                          " bindings, but its kernel takes " +
+                          std::to_string(kernel.accesses()->size()));
+  for (uint32_t i = 0; i < dispatch.bindings()->size(); ++i)
+    QUERN_RETURN_IF_ERROR(checkBinding(element(at, "bindings", i),
+                                       *dispatch.bindings()->Get(i),
+                                       kernel.accesses()->Get(i)));
+  return Status::ok();
+}
+
+/// The grid at the full count is what computeGrid of device/Device.h gives.
+Status TargetChecker::checkGrid(const std::string &at,
+                                const bundle::Program &program,
+                                const bundle::Kernel &kernel) {
+  if (kernel.grid_count() == bundle::GridCount::None)
+    return Status::ok();
+  bool isTokens = kernel.grid_count() == bundle::GridCount::Tokens;
+  uint64_t count = isTokens ? program.max_tokens() : program.max_rows();
+  uint64_t tiles = (count + kernel.grid_tile() - 1) / kernel.grid_tile();
+  uint64_t groups = tiles * kernel.grid_scale();
+  uint32_t found = kernel.grid()->Get(kernel.grid_axis());
+  if (found == groups)
+    return Status::ok();
+  return broken(at, "grid[" + std::to_string(kernel.grid_axis()) +
+                        "] of its kernel is " + std::to_string(found) +
+                        ", expected " + std::to_string(groups) + " for " +
+                        std::to_string(count) +
+                        (isTokens ? " tokens" : " rows"));
+}
+
+/// Bytes that a kernel reads at once: sizes are multiples of it.
+static uint64_t getAccessSize(bundle::Access access) {
+  switch (access) {
+  case bundle::Access::TexelUint4:
+  case bundle::Access::TexelFloat4:
+    return 16;
+  case bundle::Access::StorageBuffer:
+  case bundle::Access::TexelUint1:
+  case bundle::Access::TexelFloat1:
+    break;
+  }
+  return 4;
+}
+
+Status TargetChecker::checkBinding(const std::string &at,
+                                   const bundle::Binding &binding,
+                                   bundle::Access declared) {
+  QUERN_RETURN_IF_ERROR(checkEnum(at, "space", binding.space()));
+  if (binding.access() != declared)
+    return broken(at, "access is " +
+                          std::to_string(static_cast<int>(binding.access())) +
+                          ", but its kernel declares " +
+                          std::to_string(static_cast<int>(declared)));
+  if (binding.written() && (declared != bundle::Access::StorageBuffer ||
+                            binding.space() == bundle::Space::Weights))
+    return broken(at, "writes what is read-only");
+  if (binding.size() % getAccessSize(declared) != 0)
+    return broken(at, "size is " + std::to_string(binding.size()) +
+                          ", expected a multiple of " +
+                          std::to_string(getAccessSize(declared)));
+  QUERN_RETURN_IF_ERROR(checkAligned(at, binding.offset()));
+  bool isState = binding.space() == bundle::Space::State;
+  uint32_t states = sizeOf(checker.manifest.states());
+  if (isState ? binding.index() >= states : binding.index() != 0)
+    return broken(
+        at, "index is " + std::to_string(binding.index()) + ", expected " +
+                (isState ? "one of " + std::to_string(states) + " states"
+                         : std::string("0")));
+  switch (binding.space()) {
+  case bundle::Space::Step:
+    return checkStepBinding(at, binding);
+  case bundle::Space::Arena:
+    return checkRange(at, binding.offset(), binding.size(), target.arena_size(),
+                      "arena");
+  case bundle::Space::State:
+    return checkRange(at, binding.offset(), binding.size(),
+                      checker.manifest.states()->Get(binding.index())->size(),
+                      "state");
+  case bundle::Space::Weights:
+    return checkRange(at, binding.offset(), binding.size(), checker.weightsSize,
+                      "weights section");
+  }
+  return Status::ok();
+}
+
+//===----------------------------------------------------------------------===//
+// The memory plan
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A planned buffer begins or ends to live.
+struct PlanEvent {
+  uint64_t time; ///< Dispatch index; ends come at last + 1.
+  bool isBegin;
+  uint32_t buffer;
+};
+
+} // namespace
+
+/// Walks over the events of one program with the set of live buffers, which
+/// are disjoint, so that a new one has to be compared with its neighbours only.
+static Status
+checkPlan(const std::string &place,
+          const flatbuffers::Vector<flatbuffers::Offset<bundle::ArenaBuffer>>
+              &buffers,
+          std::vector<PlanEvent> &events) {
+  std::ranges::sort(events, {}, [](const PlanEvent &event) {
+    return std::tuple(event.time, event.isBegin, event.buffer);
+  });
+  std::map<uint64_t, uint32_t> live; // By offset.
+  auto clash = [&](uint32_t first, uint32_t second) {
+    return broken(element(place, "arena_buffers", first),
+                  "overlaps arena_buffers[" + std::to_string(second) +
+                      "] while both live");
+  };
+  for (const PlanEvent &event : events) {
+    const bundle::ArenaBuffer &buffer = *buffers.Get(event.buffer);
+    if (!event.isBegin) {
+      live.erase(buffer.offset());
+      continue;
+    }
+    auto next = live.lower_bound(buffer.offset());
+    if (next != live.end() && next->first - buffer.offset() < buffer.size())
+      return clash(event.buffer, next->second);
+    if (next != live.begin()) {
+      auto previous = std::prev(next);
+      if (buffer.offset() - previous->first <
+          buffers.Get(previous->second)->size())
+        return clash(event.buffer, previous->second);
+    }
+    live.emplace(buffer.offset(), event.buffer);
+  }
+  return Status::ok();
+}
+
+Status TargetChecker::checkArenaBuffers() {
+  if (!target.arena_buffers())
+    return Status::ok();
+  std::vector<std::vector<PlanEvent>> events(sizeOf(target.programs()));
+  for (uint32_t i = 0; i < target.arena_buffers()->size(); ++i) {
+    const bundle::ArenaBuffer &buffer = *target.arena_buffers()->Get(i);
+    std::string at = element(place, "arena_buffers", i);
+    QUERN_RETURN_IF_ERROR(
+        checker.checkText(at + ".name", buffer.name(), Presence::Optional));
+    QUERN_RETURN_IF_ERROR(
+        checkBetween(at, "program", buffer.program(), 0, events.size() - 1));
+    uint32_t count =
+        target.programs()->Get(buffer.program())->dispatches()->size();
+    QUERN_RETURN_IF_ERROR(checkBetween(at, "last_dispatch",
+                                       buffer.last_dispatch(), 0, count - 1));
+    QUERN_RETURN_IF_ERROR(checkBetween(at, "first_dispatch",
+                                       buffer.first_dispatch(), 0,
+                                       buffer.last_dispatch()));
+    QUERN_RETURN_IF_ERROR(checkRange(at, buffer.offset(), buffer.size(),
+                                     target.arena_size(), "arena"));
+    events[buffer.program()].push_back({buffer.first_dispatch(), true, i});
+    events[buffer.program()].push_back(
+        {uint64_t(buffer.last_dispatch()) + 1, false, i});
+  }
+  for (std::vector<PlanEvent> &plan : events)
+    QUERN_RETURN_IF_ERROR(checkPlan(place, *target.arena_buffers(), plan));
+  return Status::ok();
+}

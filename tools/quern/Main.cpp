@@ -1,0 +1,56 @@
+//===- Main.cpp - The quern command ---------------------------------------===//
+
+#include "tools/quern/Commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+using namespace quern;
+
+/// What scripts may rely on.
+enum ExitCode { Success = 0, Failure = 1, UsageError = 2 };
+
+static int fail(const std::string &message) {
+  std::fprintf(stderr, "quern: error: %s\n", message.c_str());
+  return Failure;
+}
+
+/// Output that did not reach its destination is a failure too.
+static int runCommand(const tool::Command &command) {
+  Status status = command();
+  if (!status.isOk())
+    return fail(status.getMessage());
+  if (std::fflush(stdout) != 0 || std::ferror(stdout))
+    return fail("cannot write to the standard output");
+  return Success;
+}
+
+int main(int argc, char **argv) {
+  // A write past RLIMIT_FSIZE shall fail with EFBIG instead of killing us.
+  std::signal(SIGXFSZ, SIG_IGN);
+
+  CLI::App app("Compiles Qwen models ahead of time and runs them.", "quern");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", QUERN_VERSION);
+  tool::Command selected;
+#define QUERN_COMMAND(Name) tool::add##Name##Command(app, selected);
+#include "tools/quern/Commands.inc"
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    if (error.get_exit_code() == 0) // --help, --version
+      return app.exit(error);
+    std::fprintf(stderr, "quern: error: %s\nRun `quern --help` for usage.\n",
+                 error.what());
+    return UsageError;
+  }
+  try {
+    return runCommand(selected);
+  } catch (const std::bad_alloc &) {
+    return fail("out of memory");
+  }
+}
