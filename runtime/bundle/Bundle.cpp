@@ -2,7 +2,7 @@
 
 #include "runtime/bundle/Bundle.h"
 
-#include "runtime/base/CheckedMath.h"
+#include "runtime/base/Allocation.h"
 #include "runtime/base/Escape.h"
 #include "runtime/base/Fault.h"
 #include "runtime/bundle/Verifier.h"
@@ -51,18 +51,13 @@ static Result<std::vector<std::byte>> allocateBytes(uint64_t size,
 
 Result<Bundle> Bundle::open(const std::string &path,
                             const BundleOptions &options) {
-  Bundle bundle;
-  Status status;
   // Sizes that depend on the file are allocated where their failure is
   // reported with the size; this is for the small rest.
-  try {
-    status = bundle.load(path, options);
-  } catch (const std::bad_alloc &) {
-    return resourceExhausted("out of memory while opening a bundle");
-  }
-  if (!status.isOk())
-    return status;
-  return bundle;
+  return guardAllocation("opening a bundle", [&]() -> Result<Bundle> {
+    Bundle bundle;
+    QUERN_RETURN_IF_ERROR(bundle.load(path, options));
+    return bundle;
+  });
 }
 
 Status Bundle::load(const std::string &path, const BundleOptions &options) {

@@ -65,7 +65,8 @@ public:
   /// The kernels section of a target.
   std::span<const std::byte> getKernels(uint32_t target) const;
 
-  /// tokenizer.json, or empty if the bundle has none.
+  /// The blob for Tokenizer::deserialize (16-byte aligned), or empty if the
+  /// bundle has none.
   std::span<const std::byte> getTokenizer() const { return tokenizer; }
   /// Empty if the bundle has none. UTF-8.
   std::string_view getChatTemplate() const { return chatTemplate; }

@@ -56,7 +56,7 @@ inline constexpr FormatVersion kMinReaderVersion = {1, 0};
 enum class SectionKind : uint32_t {
   Manifest = 1,     ///< FlatBuffers Manifest; exactly one.
   Kernels = 2,      ///< Kernel code of one target; one per target.
-  Tokenizer = 3,    ///< tokenizer.json as in the checkpoint; at most one.
+  Tokenizer = 3,    ///< Tokenizer::serialize's blob; at most one.
   ChatTemplate = 4, ///< Jinja text, UTF-8; at most one.
   Weights = 5,      ///< Packed weights; exactly one.
   IR = 6,           ///< Compiler IR as text, for inspection; at most one.

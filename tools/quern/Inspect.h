@@ -1,0 +1,38 @@
+//===- Inspect.h - Showing what is in a bundle ------------------*- C++ -*-===//
+//
+// `quern inspect`: a verified bundle as text, JSON or one HTML page. Works on
+// any machine: needs no device.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_TOOLS_QUERN_INSPECT_H
+#define QUERN_TOOLS_QUERN_INSPECT_H
+
+#include "runtime/base/Status.h"
+
+#include <string>
+
+namespace quern {
+class Bundle;
+}
+
+namespace quern::tool {
+
+struct InspectOptions {
+  std::string path;
+  bool verify = false; ///< Check the hashes of weights and IR too.
+  // At most one of these is set; none prints the summary.
+  bool ir = false;        ///< Print the IR.
+  std::string spirvName;  ///< Disassemble this kernel.
+  bool raw = false;       ///< With spirvName: the module as it is.
+  std::string targetName; ///< Of which target; the first if empty.
+};
+
+/// Opens, verifies and shows the bundle on the standard output.
+Status inspect(const InspectOptions &options);
+
+/// Tables of sections, model, states, programs, kernels and the memory plan.
+std::string describeAsText(const Bundle &bundle);
+
+} // namespace quern::tool
+
+#endif // QUERN_TOOLS_QUERN_INSPECT_H

@@ -1,0 +1,33 @@
+//===- InspectCommand.cpp - quern inspect ---------------------------------===//
+
+#include "tools/quern/Commands.h"
+#include "tools/quern/Inspect.h"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+using namespace quern;
+
+void tool::addInspectCommand(CLI::App &app, Command &selected) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App *command = app.add_subcommand(
+      "inspect", "Verifies a bundle and shows what is in it");
+  command->add_option("bundle", options->path, "The bundle to look at")
+      ->required();
+  command->add_flag("--verify", options->verify,
+                    "Check the checksums of weights and IR too");
+  CLI::Option_group *view = command->add_option_group("view");
+  view->add_flag("--ir", options->ir, "Print the IR that the bundle holds");
+  CLI::Option *spirv = view->add_option(
+      "--spirv", options->spirvName, "Disassemble a kernel (with spirv-dis)");
+  view->require_option(0, 1);
+  command
+      ->add_flag("--raw", options->raw,
+                 "With --spirv: write the module as it is")
+      ->needs(spirv);
+  command->add_option("--target", options->targetName,
+                      "With --spirv: of which target (default: the first)");
+  command->callback(
+      [=, &selected] { selected = [=] { return inspect(*options); }; });
+}
