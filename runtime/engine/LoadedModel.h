@@ -1,5 +1,4 @@
-//===- LoadedModel.h - A bundle on a device ----------------------*- C++
-//-*-===//
+//===- LoadedModel.h - A bundle on a device ---------------------*- C++ -*-===//
 //
 // Everything that is done once: choosing the program set for the device,
 // checking that the model fits its memory, allocating the step block, the
@@ -16,7 +15,6 @@
 
 #include <array>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,7 +66,7 @@ public:
   Device &getDevice() const { return *device; }
   const ModelGeometry &getGeometry() const { return geometry; }
   StepBlock &getStepBlock() { return stepBlock; }
-  BufferHandle getArena() const { return *arena; }
+  BufferHandle getArena() const { return arena; }
   /// Null if the bundle has no program of this kind.
   const LoadedProgram *getProgram(bundle::ProgramKind kind) const {
     const LoadedProgram &program = programs[size_t(kind)];
@@ -83,14 +81,13 @@ private:
               std::unique_ptr<Device> device)
       : bundle(std::move(bundle)), device(std::move(device)) {}
   Status initialize(const LoadOptions &options);
-  Status readGeometry();
+  void readGeometry();
   Status allocateBuffers();
   Status provideWeights();
   Status createKernels();
   Status recordPrograms();
-  Result<ProgramDescription>
-  describeProgram(const bundle::Program &program) const;
-  Result<BufferRange> resolve(const bundle::Binding &binding) const;
+  ProgramDescription describeProgram(const bundle::Program &program) const;
+  BufferRange resolve(const bundle::Binding &binding) const;
   Result<BufferHandle> allocate(uint64_t size, MemoryKind kind,
                                 const std::string &what);
 
@@ -101,7 +98,7 @@ private:
   StepLayout stepLayout;
   StepBlock stepBlock;
   std::vector<BufferHandle> owned; ///< All buffers, to free them.
-  std::optional<BufferHandle> step, arena, weights;
+  BufferHandle step{}, arena{}, weights{};
   std::vector<BufferHandle> states;
   std::vector<KernelHandle> kernels; ///< By manifest index.
   std::array<LoadedProgram, size_t(bundle::ProgramKind::MAX) + 1> programs;

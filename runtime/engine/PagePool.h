@@ -1,5 +1,4 @@
-//===- PagePool.h - The physical KV pages shared by the slots ----*- C++
-//-*-===//
+//===- PagePool.h - The physical KV pages shared by the slots ---*- C++ -*-===//
 #ifndef QUERN_RUNTIME_ENGINE_PAGEPOOL_H
 #define QUERN_RUNTIME_ENGINE_PAGEPOOL_H
 

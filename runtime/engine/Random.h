@@ -1,5 +1,4 @@
-//===- Random.h - Counter-based random numbers for sampling ------*- C++
-//-*-===//
+//===- Random.h - Counter-based random numbers for sampling -----*- C++ -*-===//
 //
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
 // SC 2011). The number for a token depends on the seed, the stream and the

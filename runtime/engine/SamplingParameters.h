@@ -1,5 +1,4 @@
-//===- SamplingParameters.h - How the next token is chosen -------*- C++
-//-*-===//
+//===- SamplingParameters.h - How the next token is chosen ------*- C++ -*-===//
 //
 // The meaning of each value is that of qwen.sample; the device applies them.
 //

@@ -1,5 +1,4 @@
-//===- Scheduler.h - Generations that share steps ----------------*- C++
-//-*-===//
+//===- Scheduler.h - Generations that share steps ---------------*- C++ -*-===//
 //
 // Puts the next tokens of all running generations into each step: first one
 // token of every generation that decodes, then prompt chunks as far as the

@@ -1,5 +1,4 @@
-//===- Sequence.h - One sequence of tokens in a slot -------------*- C++
-//-*-===//
+//===- Sequence.h - One sequence of tokens in a slot ------------*- C++ -*-===//
 #ifndef QUERN_RUNTIME_ENGINE_SEQUENCE_H
 #define QUERN_RUNTIME_ENGINE_SEQUENCE_H
 

@@ -1,4 +1,4 @@
-//===- StepBlock.h - The host-visible inputs and outputs of a step -*- C++ -*-//
+//===- StepBlock.h - Inputs and outputs of a step ---------------*- C++ -*-===//
 //
 // Typed views of the step block by role, at the offsets of the manifest. The
 // device reads the inputs when a program is submitted and writes the tokens
@@ -9,7 +9,6 @@
 #ifndef QUERN_RUNTIME_ENGINE_STEPBLOCK_H
 #define QUERN_RUNTIME_ENGINE_STEPBLOCK_H
 
-#include "runtime/base/Status.h"
 #include "runtime/bundle/Manifest.h"
 #include "runtime/engine/SamplingParameters.h"
 
@@ -20,31 +19,23 @@
 
 namespace quern {
 
-/// Where the buffers of the step block lie and how many elements they have.
+/// Where the buffers of the step block lie and how large they are.
 struct StepLayout {
-  struct Field {
-    uint64_t offset = 0;   ///< Bytes from the start of the block.
-    uint64_t elements = 0; ///< 0: the block has no such buffer.
-  };
   static constexpr size_t kNumRoles = size_t(bundle::StepRole::MAX) + 1;
 
-  std::array<Field, kNumRoles> fields;
-  uint64_t size = 0;         ///< Bytes of the block.
-  uint32_t numSlots = 0;     ///< Rows of the page table.
-  uint32_t pagesPerSlot = 0; ///< Columns of the page table.
-  uint32_t seenWords = 0;    ///< Columns of the seen tokens: ceil(vocab / 32).
-  uint32_t maxTokens = 0;    ///< Entries of the token buffers.
-  uint32_t maxRows = 0;      ///< Entries of the row buffers.
-
-  const Field &operator[](bundle::StepRole role) const {
-    return fields[size_t(role)];
-  }
+  std::array<uint64_t, kNumRoles> offsets = {}; ///< Bytes, by role.
+  uint64_t size = 0;                            ///< Bytes of the block.
+  uint32_t numSlots = 0;                        ///< Rows of the page table.
+  uint32_t pagesPerSlot = 0;                    ///< Columns of the page table.
+  uint32_t seenWords = 0; ///< Columns of the seen tokens: ceil(vocab / 32).
+  uint32_t maxTokens = 0; ///< Entries of the token buffers.
+  uint32_t maxRows = 0;   ///< Entries of the row buffers.
 };
 
-/// Reads the layout and checks that it has every buffer, with the dtype and
-/// shape that its role has, large enough for all programs. Corrupt otherwise.
-Result<StepLayout> readStepLayout(const bundle::TargetPrograms &target,
-                                  const bundle::Model &model);
+/// The layout of a verified bundle: every role has its buffer (Rows only with a
+/// head program), of the dtype and shape that it should have.
+StepLayout readStepLayout(const bundle::TargetPrograms &target,
+                          const bundle::Model &model);
 
 /// The block of a loaded model. Writes go straight to mapped memory, which is
 /// not read back except for the tokens. The caller keeps indices in range.
@@ -86,7 +77,7 @@ public:
 
 private:
   template <typename T> T *get(bundle::StepRole role) const {
-    return reinterpret_cast<T *>(memory + layout[role].offset);
+    return reinterpret_cast<T *>(memory + layout.offsets[size_t(role)]);
   }
 
   StepLayout layout;

@@ -84,59 +84,18 @@ Result<uint32_t> quern::selectTarget(const bundle::Manifest &manifest,
                      describeDevice(device) + reasons);
 }
 
-/// Checks one cache against the model's page counts.
-static Status checkCacheShape(const bundle::State &state,
-                              const bundle::Model &model) {
-  std::string where = "state " + quoteName(toView(state.name())) + ": ";
-  const auto *shape = state.shape();
-  if (!shape || shape->size() != 4)
-    return corrupt(where + "rank " + std::to_string(shape ? shape->size() : 0) +
-                   ", expected 4");
-  if (shape->Get(0) != model.num_pages() || shape->Get(1) != model.page_size())
-    return corrupt(where + std::to_string(shape->Get(0)) + " pages of " +
-                   std::to_string(shape->Get(1)) +
-                   " tokens, but the model has " +
-                   std::to_string(model.num_pages()) + " of " +
-                   std::to_string(model.page_size()));
-  uint64_t bytes = getElementSize(state.dtype());
-  for (uint64_t dim : *shape) {
-    std::optional<uint64_t> product = checkedMul(bytes, dim);
-    if (!product)
-      return corrupt(where + "its size overflows 64 bits");
-    bytes = *product;
-  }
-  if (bytes > state.size())
-    return corrupt(where + "its shape needs " + formatBytes(bytes) +
-                   ", its size is " + formatBytes(state.size()));
-  return Status::ok();
-}
-
-Result<MemoryNeed>
-quern::computeMemoryNeed(const bundle::Manifest &manifest,
-                         const bundle::TargetPrograms &target,
-                         uint64_t copiedWeightBytes) {
+MemoryNeed quern::computeMemoryNeed(const bundle::Manifest &manifest,
+                                    const bundle::TargetPrograms &target,
+                                    uint64_t copiedWeightBytes) {
   MemoryNeed need;
-  uint64_t total = 0;
-  auto add = [&total](uint64_t &part, uint64_t bytes) {
-    std::optional<uint64_t> sum = checkedAdd(total, bytes);
-    if (!sum)
-      return corrupt("the sizes of the model's buffers overflow 64 bits");
-    total = *sum;
-    part += bytes;
-    return Status::ok();
-  };
   if (const auto *states = manifest.states())
     for (const bundle::State *state : *states) {
       bool isCache = state->kind() == bundle::StateKind::KeyCache ||
                      state->kind() == bundle::StateKind::ValueCache;
-      if (isCache)
-        QUERN_RETURN_IF_ERROR(checkCacheShape(*state, *manifest.model()));
-      QUERN_RETURN_IF_ERROR(
-          add(isCache ? need.keyValueCache : need.otherStates, state->size()));
+      (isCache ? need.keyValueCache : need.otherStates) += state->size();
     }
-  QUERN_RETURN_IF_ERROR(add(need.arena, target.arena_size()));
-  QUERN_RETURN_IF_ERROR(add(need.step, target.step_size()));
-  QUERN_RETURN_IF_ERROR(add(need.copiedWeights, copiedWeightBytes));
+  need.temporaries = target.arena_size() + target.step_size();
+  need.copiedWeights = copiedWeightBytes;
   return need;
 }
 
@@ -145,19 +104,22 @@ Status quern::checkMemory(const MemoryNeed &need,
                           const DeviceInfo &device) {
   const bundle::Model &model = *manifest.model();
   const DeviceLimits &limits = device.limits;
-  uint64_t total = need.keyValueCache + need.otherStates + need.arena +
-                   need.step + need.copiedWeights;
+  // The verifier has seen that the states' sizes add up; the others are less
+  // than 2^48 (arena), 2^32 (step block) and the size of the file.
+  std::optional<uint64_t> total =
+      checkedAdd(need.keyValueCache + need.otherStates,
+                 need.temporaries + need.copiedWeights);
   std::string geometry = std::to_string(model.num_slots()) + " slots, " +
                          std::to_string(model.num_pages()) + " pages of " +
                          std::to_string(model.page_size()) +
                          " tokens, context " +
                          std::to_string(model.context_length());
-  if (total > limits.memoryBytes)
+  if (!total || *total > limits.memoryBytes)
     return resourceExhausted(
-        "the model needs " + formatBytes(total) + ": key-value cache " +
-        formatBytes(need.keyValueCache) + " (" + geometry + "), other states " +
-        formatBytes(need.otherStates) + ", temporaries " +
-        formatBytes(need.arena + need.step) + ", copied weights " +
+        "the model needs " + formatBytes(total.value_or(UINT64_MAX)) +
+        ": key-value cache " + formatBytes(need.keyValueCache) + " (" +
+        geometry + "), other states " + formatBytes(need.otherStates) +
+        ", temporaries " + formatBytes(need.temporaries) + ", copied weights " +
         formatBytes(need.copiedWeights) + "; the device has " +
         formatBytes(limits.memoryBytes) + "; compile with a smaller --context");
   if (const auto *states = manifest.states())

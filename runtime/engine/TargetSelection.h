@@ -1,5 +1,4 @@
-//===- TargetSelection.h - Which target set runs on a device -----*- C++
-//-*-===//
+//===- TargetSelection.h - Which target set runs on a device ----*- C++ -*-===//
 #ifndef QUERN_RUNTIME_ENGINE_TARGETSELECTION_H
 #define QUERN_RUNTIME_ENGINE_TARGETSELECTION_H
 
@@ -26,17 +25,14 @@ Result<uint32_t> selectTarget(const bundle::Manifest &manifest,
 struct MemoryNeed {
   uint64_t keyValueCache = 0;
   uint64_t otherStates = 0;
-  uint64_t arena = 0;
-  uint64_t step = 0;
+  uint64_t temporaries = 0;   ///< Arena and step block.
   uint64_t copiedWeights = 0; ///< 0 where the device imports them.
 };
 
-/// Sums up the manifest's sizes and checks the cache geometry: shape against
-/// the model's pages, size against the shape. Corrupt if they contradict each
-/// other or overflow.
-Result<MemoryNeed> computeMemoryNeed(const bundle::Manifest &manifest,
-                                     const bundle::TargetPrograms &target,
-                                     uint64_t copiedWeightBytes);
+/// Sums up the sizes of a verified manifest.
+MemoryNeed computeMemoryNeed(const bundle::Manifest &manifest,
+                             const bundle::TargetPrograms &target,
+                             uint64_t copiedWeightBytes);
 
 /// ResourceExhausted, with the numbers, if the device has less memory or
 /// allows smaller buffers.
