@@ -432,8 +432,8 @@ Result<ModelConfig> quern::parseModelConfig(std::string_view text,
                          [&] { return parse(text, options); });
 }
 
-Result<ModelConfig> quern::loadModelConfig(const ModelDir &directory,
-                                           const ConfigOptions &options) {
+static Result<ModelConfig> load(const ModelDir &directory,
+                                const ConfigOptions &options) {
   QUERN_ASSIGN_OR_RETURN(File file, directory.openFile("config.json"));
   QUERN_ASSIGN_OR_RETURN(std::string text,
                          readWholeFile(file, ConfigLimits::maxBytes));
@@ -443,4 +443,10 @@ Result<ModelConfig> quern::loadModelConfig(const ModelDir &directory,
   for (std::string &warning : config->warnings)
     warning = file.getName() + ": " + warning;
   return config;
+}
+
+Result<ModelConfig> quern::loadModelConfig(const ModelDir &directory,
+                                           const ConfigOptions &options) {
+  return guardAllocation("reading a model config",
+                         [&] { return load(directory, options); });
 }

@@ -65,9 +65,8 @@ quern::parseGenerationConfig(std::string_view text, const ModelConfig &config) {
                          [&] { return parse(text, config); });
 }
 
-Result<GenerationConfig>
-quern::loadGenerationConfig(const ModelDir &directory,
-                            const ModelConfig &config) {
+static Result<GenerationConfig> load(const ModelDir &directory,
+                                     const ModelConfig &config) {
   QUERN_ASSIGN_OR_RETURN(std::optional<File> file,
                          directory.openFileIfPresent("generation_config.json"));
   if (!file)
@@ -80,4 +79,11 @@ quern::loadGenerationConfig(const ModelDir &directory,
   for (std::string &warning : generation->warnings)
     warning = file->getName() + ": " + warning;
   return generation;
+}
+
+Result<GenerationConfig>
+quern::loadGenerationConfig(const ModelDir &directory,
+                            const ModelConfig &config) {
+  return guardAllocation("reading a generation config",
+                         [&] { return load(directory, config); });
 }

@@ -2,6 +2,7 @@
 
 #include "frontend/HuggingFace/ModelDir.h"
 
+#include "runtime/base/Allocation.h"
 #include "runtime/base/Escape.h"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
+#include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +40,10 @@ Status quern::checkFileName(std::string_view name) {
 }
 
 Result<ModelDir> ModelDir::open(const std::string &path) {
+  return guardAllocation("opening a folder", [&] { return openFolder(path); });
+}
+
+Result<ModelDir> ModelDir::openFolder(const std::string &path) {
   if (path.empty() || path.find('\0') != std::string::npos)
     return invalidArgument(quoteName(path) + ": not a path");
   ModelDir result;
@@ -56,6 +62,10 @@ Result<ModelDir> ModelDir::open(const std::string &path) {
 }
 
 Result<File> ModelDir::openFile(std::string_view name) const {
+  return guardAllocation("opening a file", [&] { return openChecked(name); });
+}
+
+Result<File> ModelDir::openChecked(std::string_view name) const {
   if (Status status = checkFileName(name); !status.isOk())
     return std::move(status).withContext(path);
   return File::openAt(directory.get(), std::string(name),
@@ -64,7 +74,12 @@ Result<File> ModelDir::openFile(std::string_view name) const {
 
 Result<std::optional<File>>
 ModelDir::openFileIfPresent(std::string_view name) const {
-  Result<File> file = openFile(name);
+  return guardAllocation("opening a file", [&] { return openIfPresent(name); });
+}
+
+Result<std::optional<File>>
+ModelDir::openIfPresent(std::string_view name) const {
+  Result<File> file = openChecked(name);
   if (file.isOk())
     return std::optional<File>(std::move(*file));
   if (file.getStatus().getCode() != StatusCode::NotFound)
@@ -80,21 +95,25 @@ ModelDir::openFileIfPresent(std::string_view name) const {
 }
 
 Result<std::vector<std::string>> ModelDir::listNames() const {
-  int copy = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *stream = copy < 0 ? nullptr : ::fdopendir(copy);
-  if (!stream) {
-    Status status = ioError(path + ": cannot list the folder");
-    if (copy >= 0)
-      ::close(copy);
-    return status;
-  }
+  return guardAllocation("listing a folder", [&] { return readNames(); });
+}
+
+Result<std::vector<std::string>> ModelDir::readNames() const {
+  FileDescriptor copy(
+      ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!copy)
+    return errnoStatus(path, "cannot list the folder", errno);
+  std::unique_ptr<DIR, int (*)(DIR *)> stream(::fdopendir(copy.get()),
+                                              ::closedir);
+  if (!stream)
+    return errnoStatus(path, "cannot list the folder", errno);
+  copy.release();
   std::vector<std::string> names;
-  while (struct dirent *entry = ::readdir(stream)) {
+  while (struct dirent *entry = ::readdir(stream.get())) {
     std::string_view name = entry->d_name;
     if (name != "." && name != "..")
       names.emplace_back(name);
   }
-  ::closedir(stream);
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -119,6 +138,11 @@ Status ModelDir::checkNotInput(const std::string &output) const {
 }
 
 Status ModelDir::checkOutputPath(const std::string &output) const {
+  return guardAllocation("checking the output path",
+                         [&] { return checkOutside(output); });
+}
+
+Status ModelDir::checkOutside(const std::string &output) const {
   QUERN_RETURN_IF_ERROR(checkNotInput(output));
   struct stat input{}, info{}, previous{};
   if (::fstat(directory.get(), &input) != 0)

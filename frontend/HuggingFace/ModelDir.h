@@ -48,6 +48,12 @@ public:
   Status checkOutputPath(const std::string &output) const;
 
 private:
+  // Bodies of the functions above, which guard them against bad_alloc.
+  static Result<ModelDir> openFolder(const std::string &path);
+  Result<File> openChecked(std::string_view name) const;
+  Result<std::optional<File>> openIfPresent(std::string_view name) const;
+  Result<std::vector<std::string>> readNames() const;
+  Status checkOutside(const std::string &output) const;
   Status checkNotInput(const std::string &output) const;
 
   FileDescriptor directory;

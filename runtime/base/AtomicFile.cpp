@@ -2,6 +2,7 @@
 
 #include "runtime/base/AtomicFile.h"
 
+#include "runtime/base/Allocation.h"
 #include "runtime/base/CheckedMath.h"
 #include "runtime/base/Escape.h"
 #include "runtime/base/Fault.h"
@@ -123,6 +124,10 @@ static Result<std::string> resolveDestination(const std::string &path) {
 }
 
 Result<AtomicFile> AtomicFile::create(const std::string &path) {
+  return guardAllocation("creating a file", [&] { return createAt(path); });
+}
+
+Result<AtomicFile> AtomicFile::createAt(const std::string &path) {
   QUERN_ASSIGN_OR_RETURN(std::string target, resolveDestination(path));
   size_t slash = target.rfind('/');
   std::string folder = slash == std::string::npos ? "."
@@ -204,6 +209,12 @@ static ssize_t writeOnce(int fd, std::span<const std::byte> bytes,
 }
 
 Status AtomicFile::writeAt(uint64_t offset, std::span<const std::byte> bytes) {
+  return guardAllocation("writing a file",
+                         [&] { return writeAllAt(offset, bytes); });
+}
+
+Status AtomicFile::writeAllAt(uint64_t offset,
+                              std::span<const std::byte> bytes) {
   if (!descriptor)
     return internalError(name + ": written to after commit or discard");
   std::optional<uint64_t> end = checkedAdd<uint64_t>(offset, bytes.size());
@@ -254,12 +265,18 @@ static bool syncDescriptor(int fd) {
 }
 
 Status AtomicFile::commit() {
+  Status status =
+      guardAllocation("completing a file", [&] { return finish(); });
+  if (!status.isOk())
+    discard();
+  return status;
+}
+
+Status AtomicFile::finish() {
   if (!descriptor)
     return internalError(name + ": committed twice or after discard");
   auto fail = [&](std::string_view what) {
-    Status status = errnoStatus(name, what, errno);
-    discard();
-    return status;
+    return errnoStatus(name, what, errno);
   };
   if (!syncDescriptor(descriptor.get()))
     return fail("cannot flush to disk");

@@ -62,7 +62,10 @@ public:
 
 private:
   AtomicFile() = default;
+  static Result<AtomicFile> createAt(const std::string &path);
   Status openTemporary();
+  Status writeAllAt(uint64_t offset, std::span<const std::byte> bytes);
+  Status finish();
 
   FileDescriptor directory;
   FileDescriptor descriptor;

@@ -2,6 +2,7 @@
 
 #include "runtime/base/File.h"
 
+#include "runtime/base/Allocation.h"
 #include "runtime/base/CheckedMath.h"
 #include "runtime/base/Escape.h"
 #include "runtime/base/Fault.h"
@@ -10,7 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <new>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,8 +62,14 @@ Result<File> File::open(const std::string &path) {
 }
 
 Result<File> File::openAt(int directory, const std::string &name,
-                          std::string displayName) {
-  displayName = escapeText(displayName, 4096);
+                          const std::string &displayName) {
+  return guardAllocation("opening a file", [&] {
+    return openEscaped(directory, name, escapeText(displayName, 4096));
+  });
+}
+
+Result<File> File::openEscaped(int directory, const std::string &name,
+                               std::string displayName) {
   if (name.empty() || name.find('\0') != std::string::npos)
     return invalidArgument("'" + displayName + "': not a file name");
   // O_NONBLOCK: a FIFO without a writer must not make us wait.
@@ -110,6 +116,11 @@ static ssize_t readOnce(int fd, std::span<std::byte> out, uint64_t offset) {
 }
 
 Status File::readAt(uint64_t offset, std::span<std::byte> out) const {
+  return guardAllocation("reading a file",
+                         [&] { return readAllAt(offset, out); });
+}
+
+Status File::readAllAt(uint64_t offset, std::span<std::byte> out) const {
   if (!rangeInside(offset, out.size(), size))
     return corrupt(name + ": expected " + std::to_string(out.size()) +
                    " bytes at byte " + std::to_string(offset) +
@@ -185,22 +196,18 @@ void MappedFile::advise(Advice advice, uint64_t offset, uint64_t length) const {
 //===----------------------------------------------------------------------===//
 
 Result<std::string> quern::readWholeFile(const File &file, uint64_t maxBytes) {
-  if (file.getSize() > maxBytes)
-    return corrupt(file.getName() + ": the file has " +
-                   std::to_string(file.getSize()) +
-                   " bytes, expected at most " + std::to_string(maxBytes));
-  std::string bytes;
-  try {
+  return guardAllocation("reading a file", [&]() -> Result<std::string> {
+    if (file.getSize() > maxBytes)
+      return corrupt(file.getName() + ": the file has " +
+                     std::to_string(file.getSize()) +
+                     " bytes, expected at most " + std::to_string(maxBytes));
     if (faultAt(FaultPoint::Allocate) == FaultKind::Fail)
       throw std::bad_alloc();
-    bytes.resize(file.getSize());
-  } catch (const std::bad_alloc &) {
-    return resourceExhausted(file.getName() + ": cannot allocate " +
-                             std::to_string(file.getSize()) + " bytes");
-  }
-  QUERN_RETURN_IF_ERROR(
-      file.readAt(0, std::as_writable_bytes(std::span(bytes))));
-  return bytes;
+    std::string bytes(file.getSize(), '\0');
+    QUERN_RETURN_IF_ERROR(
+        file.readAt(0, std::as_writable_bytes(std::span(bytes))));
+    return bytes;
+  });
 }
 
 Result<std::string> quern::readWholeFile(const std::string &path,

@@ -34,6 +34,8 @@ public:
 
   int get() const { return value; }
   explicit operator bool() const { return value >= 0; }
+  /// Gives up ownership.
+  int release() { return std::exchange(value, -1); }
   /// Closes now; false with errno set if the system reports an error.
   bool close();
 
@@ -58,7 +60,7 @@ public:
   /// Opens `name` relative to the directory `directory`; `displayName` is what
   /// messages call it. Policy on names (see ModelDir) is the caller's.
   static Result<File> openAt(int directory, const std::string &name,
-                             std::string displayName);
+                             const std::string &displayName);
 
   uint64_t getSize() const { return size; }
   /// The escaped name used in messages.
@@ -70,6 +72,10 @@ public:
   Status readAt(uint64_t offset, std::span<std::byte> out) const;
 
 private:
+  static Result<File> openEscaped(int directory, const std::string &name,
+                                  std::string displayName);
+  Status readAllAt(uint64_t offset, std::span<std::byte> out) const;
+
   FileDescriptor descriptor;
   std::string name;
   uint64_t size = 0;
