@@ -23,19 +23,19 @@ static Result<std::vector<DeviceInfo>> listNullDevices() {
 #ifdef QUERN_ENABLE_VULKAN
 static Result<std::unique_ptr<Device>>
 openVulkanDevice(const DeviceOptions &options) {
-  VulkanOptions vulkan;
-  vulkan.device = options.device;
+  vulkan::VulkanOptions vulkanOptions;
+  vulkanOptions.device = options.device;
   if (const char *chosen = std::getenv("QUERN_VULKAN_DEVICE");
-      chosen && vulkan.device.empty())
-    vulkan.device = chosen;
+      chosen && vulkanOptions.device.empty())
+    vulkanOptions.device = chosen;
   const char *validation = std::getenv("QUERN_VALIDATION");
-  vulkan.validation =
+  vulkanOptions.validation =
       options.validation || (validation && std::strcmp(validation, "1") == 0);
-  return VulkanDevice::open(vulkan);
+  return vulkan::openDevice(vulkanOptions);
 }
 
 static Result<std::vector<DeviceInfo>> listVulkanDevices() {
-  return VulkanDevice::list();
+  return vulkan::listDevices();
 }
 #endif
 
