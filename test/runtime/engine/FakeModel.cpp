@@ -38,9 +38,9 @@ struct Range {
 };
 
 /// Builds the one target of the bundle.
-class TargetBuilder {
+class FakeTarget {
 public:
-  explicit TargetBuilder(const FakeModelOptions &options) : options(options) {
+  explicit FakeTarget(const FakeModelOptions &options) : options(options) {
     maxTokens = std::max({1u, options.verifyTokens, options.prefillTokens});
     maxRows = std::max({1u, options.verifyTokens,
                         options.prefillTokens ? options.headRows : 0});
@@ -102,8 +102,8 @@ private:
   }
 
   void addDispatch(TargetProgramsT &target, ProgramT &program,
-                   const std::string &name, GridCount count, uint32_t full,
-                   std::vector<Range> ranges) {
+                   const std::string &name, bundle::GridCount count,
+                   uint32_t full, std::vector<Range> ranges) {
     auto kernel = std::make_unique<KernelT>();
     kernel->name = name + "_" + program.name;
     kernel->entry_point = "main";
@@ -163,11 +163,12 @@ private:
   }
 
   void addBody(TargetProgramsT &target, ProgramT &program) {
-    addDispatch(
-        target, program, "append", GridCount::Tokens, program.max_tokens,
-        {role(StepRole::TokenIds), role(StepRole::Positions),
-         role(StepRole::Slots), role(StepRole::PageTable), cache(true)});
-    addDispatch(target, program, "attend", GridCount::Tokens,
+    addDispatch(target, program, "append", bundle::GridCount::Tokens,
+                program.max_tokens,
+                {role(StepRole::TokenIds), role(StepRole::Positions),
+                 role(StepRole::Slots), role(StepRole::PageTable),
+                 cache(true)});
+    addDispatch(target, program, "attend", bundle::GridCount::Tokens,
                 program.max_tokens,
                 {role(StepRole::Positions),
                  role(StepRole::Slots),
@@ -178,7 +179,8 @@ private:
   }
 
   void addTail(TargetProgramsT &target, ProgramT &program) {
-    addDispatch(target, program, "sample", GridCount::Rows, program.max_rows,
+    addDispatch(target, program, "sample", bundle::GridCount::Rows,
+                program.max_rows,
                 {logitsRange(false), role(StepRole::Sampling),
                  role(StepRole::SeenTokens), role(StepRole::Tokens)});
   }
@@ -189,7 +191,7 @@ private:
         target, kind, kind == ProgramKind::Decode ? "decode" : "verify", tokens,
         tokens);
     addBody(target, program);
-    addDispatch(target, program, "project", GridCount::Tokens, tokens,
+    addDispatch(target, program, "project", bundle::GridCount::Tokens, tokens,
                 {hiddenRange(false), logitsRange(true)});
     addTail(target, program);
   }
@@ -199,7 +201,8 @@ private:
                                options.prefillTokens, 0));
     ProgramT &head = addProgram(target, ProgramKind::Head, "head",
                                 options.prefillTokens, options.headRows);
-    addDispatch(target, head, "select", GridCount::Rows, options.headRows,
+    addDispatch(target, head, "select", bundle::GridCount::Rows,
+                options.headRows,
                 {hiddenRange(false), role(StepRole::Rows), logitsRange(true)});
     addTail(target, head);
   }
@@ -281,7 +284,7 @@ void quern::test::writeFakeBundle(const FakeModelOptions &options,
   manifest.weights[0]->name = "salt";
   manifest.weights[0]->shape = {64};
   manifest.weights[0]->size = 256;
-  manifest.targets.push_back(TargetBuilder(options).build(kernels));
+  manifest.targets.push_back(FakeTarget(options).build(kernels));
   std::vector<std::byte> bytes = serializeManifest(manifest);
   ASSERT_TRUE(writer->addSection(SectionKind::Manifest, bytes).isOk());
 
