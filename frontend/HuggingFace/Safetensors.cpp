@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <tuple>
 
 using namespace quern;
 
@@ -129,13 +128,11 @@ static Result<SafetensorsEntry> parseEntry(const JsonValue &json,
 /// Sorts the entries by offset and checks that they cover the data exactly.
 static Status checkCover(SafetensorsHeader &header, uint64_t dataSize) {
   // Empty tensors share their offset with the next one.
-  auto order = [](const SafetensorsEntry &entry) {
-    return std::tie(entry.offset, entry.byteSize, entry.name);
-  };
-  std::sort(header.entries.begin(), header.entries.end(),
-            [&](const SafetensorsEntry &a, const SafetensorsEntry &b) {
-              return order(a) < order(b);
-            });
+  std::stable_sort(header.entries.begin(), header.entries.end(),
+                   [](const SafetensorsEntry &a, const SafetensorsEntry &b) {
+                     return std::pair(a.offset, a.byteSize) <
+                            std::pair(b.offset, b.byteSize);
+                   });
   uint64_t covered = 0;
   for (const SafetensorsEntry &entry : header.entries) {
     if (entry.offset != covered)

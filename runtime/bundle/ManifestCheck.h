@@ -76,7 +76,6 @@ public:
 
   Status checkDescription();
   Status checkKernels();
-  Status checkProgramSet();
   Status checkStepBuffers();
   Status checkPrograms();
   Status checkArenaBuffers();
@@ -88,8 +87,7 @@ private:
   Status checkStepShape(const std::string &at,
                         const bundle::StepBuffer &buffer);
   Status checkProgram(const std::string &at, const bundle::Program &program);
-  Status checkCounts(const std::string &at, const bundle::Program &program);
-  Status checkKinds();
+  Status checkProgramSet();
   Status checkHeadBuffers(const std::string &at,
                           const bundle::Program &program);
   Status checkResult(const std::string &at, std::string_view name,

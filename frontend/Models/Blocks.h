@@ -1,0 +1,59 @@
+//===- Blocks.h - blocks that the families share ----------------*- C++ -*-===//
+//
+// `layer` is the place of a decoder layer in the model, "layers.3"; its tensors
+// are named prefix + layer + ".…", where prefix is that of the family
+// ("model.", "model.language_model."). Residual values are f32 [T, H].
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_FRONTEND_MODELS_BLOCKS_H
+#define QUERN_FRONTEND_MODELS_BLOCKS_H
+
+#include "frontend/Models/ModelBuilder.h"
+
+namespace quern {
+
+/// What the families do differently in the shared blocks.
+struct BlockStyle {
+  /// Prefix of the language model's tensor names.
+  llvm::StringRef prefix = "model.";
+  /// Whether norms multiply by 1 + weight.
+  bool unitOffsetNorms = false;
+};
+
+class Blocks {
+public:
+  Blocks(ModelBuilder &model, BlockStyle style);
+
+  /// Token embedding; the residual stream's start.
+  mlir::Value embedding();
+  /// Norm over the last dimension with the tensor prefix + place + ".weight".
+  mlir::Value norm(mlir::Value x, const llvm::Twine &place,
+                   const llvm::Twine &label);
+  /// Full attention on normed activations, before the residual add:
+  /// q, k, v, per-head norms of q and k, rotation, cache, attention, o_proj.
+  mlir::Value selfAttention(mlir::Value normed, llvm::StringRef layer);
+  /// Dense SwiGLU MLP on normed activations, before the residual add.
+  mlir::Value mlp(mlir::Value normed, llvm::StringRef layer);
+  mlir::Value residualAdd(mlir::Value residual, mlir::Value delta,
+                          const llvm::Twine &label);
+  /// Chosen rows, final norm, logits, sampled tokens; ends @forward.
+  void head(mlir::Value residual);
+
+private:
+  /// A projection to heads: prefix + layer + ".self_attn." + name + "_proj".
+  mlir::Value heads(mlir::Value normed, llvm::StringRef layer,
+                    llvm::StringRef name, int64_t count);
+  /// Norm and rotation of queries or keys.
+  mlir::Value normAndRotate(mlir::Value heads, llvm::StringRef layer,
+                            llvm::StringRef name);
+  /// The step's table of cosines and sines, made once.
+  mlir::Value ropeTable();
+
+  ModelBuilder &model;
+  BlockStyle style;
+  mlir::Value table;
+};
+
+} // namespace quern
+
+#endif // QUERN_FRONTEND_MODELS_BLOCKS_H

@@ -1,0 +1,82 @@
+//===- ModelBuilder.h - makes qwen IR for model families --------*- C++ -*-===//
+//
+// One builder per import. It declares a weight where an op first names it, so a
+// model's list of tensors is the model itself, and names every op's location
+// after its place in the model ("layers.3.self_attn.q_proj").
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_FRONTEND_MODELS_MODELBUILDER_H
+#define QUERN_FRONTEND_MODELS_MODELBUILDER_H
+
+#include "dialects/Qwen/IR/QwenOps.h"
+#include "frontend/Import.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace quern {
+
+/// The arguments of @forward.
+struct StepInputs {
+  mlir::Value tokenIds, positions, slots, pageTable, rows, sampling, seen;
+};
+
+class ModelBuilder {
+public:
+  /// Starts @forward in `module`; ops are appended to its body.
+  ModelBuilder(mlir::ModuleOp module, const ModelConfig &config,
+               const Checkpoint &checkpoint, const ImportOptions &options);
+
+  const ModelConfig &getConfig() const { return config; }
+  const StepInputs &getInputs() const { return inputs; }
+  mlir::OpBuilder &getOpBuilder() { return builder; }
+  mlir::Type getComputeType() const { return computeType; }
+  mlir::Type getF32() { return builder.getF32Type(); }
+
+  /// Location of an op: its place in the model.
+  mlir::Location at(const llvm::Twine &label);
+  /// tensor<? x features... x element>.
+  mlir::RankedTensorType tokens(llvm::ArrayRef<int64_t> features,
+                                mlir::Type element);
+
+  /// Names a tensor of the checkpoint that must have this shape.
+  mlir::FlatSymbolRefAttr weight(const llvm::Twine &name,
+                                 llvm::ArrayRef<int64_t> shape);
+  /// The output matrix of tied embeddings: may be in the checkpoint, must then
+  /// equal the embedding, and has no effect.
+  void skipTied(const llvm::Twine &name, const llvm::Twine &embedding,
+                llvm::ArrayRef<int64_t> shape);
+  /// A paged cache of the configured pages.
+  mlir::FlatSymbolRefAttr cache(const llvm::Twine &name, qwen::StateKind kind);
+
+  /// Ends @forward with its two results.
+  void finish(mlir::Value logits, mlir::Value chosen);
+
+  /// Compares the tensors named so far with the checkpoint.
+  mlir::LogicalResult account(ImportReport &report);
+
+private:
+  void startForward();
+
+  mlir::ModuleOp module;
+  const ModelConfig &config;
+  const Checkpoint &checkpoint;
+  const ImportOptions &options;
+  mlir::OpBuilder builder;
+  /// Where weights and states go: before the function.
+  mlir::OpBuilder symbols;
+  mlir::Type computeType;
+  StepInputs inputs;
+  llvm::StringMap<mlir::FlatSymbolRefAttr> weights;
+  std::vector<ExpectedTensor> expected;
+  /// Names of tied tensors and of the embeddings that they repeat.
+  std::vector<std::pair<std::string, std::string>> tied;
+};
+
+/// x * w^T of one weight; the label is the weight's name without ".weight".
+mlir::Value buildLinear(ModelBuilder &model, mlir::Value x,
+                        const llvm::Twine &name, int64_t outputs,
+                        mlir::Type element);
+
+} // namespace quern
+
+#endif // QUERN_FRONTEND_MODELS_MODELBUILDER_H

@@ -1,0 +1,316 @@
+//===- QwenExecutors.cpp - qwen ops by runtime/reference ------------------===//
+#include "runtime/reference/Reference.h"
+#include "tools/interpreter/Interpreter.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quern;
+
+using Results = FailureOr<std::vector<HostTensor>>;
+
+namespace {
+
+/// One op with its operands; a method per kind of op.
+class Executor {
+public:
+  Executor(Interpreter &interpreter, Operation *op,
+           ArrayRef<const HostTensor *> operands)
+      : interpreter(interpreter), op(op), operands(operands) {}
+
+  Results execute();
+
+private:
+  Results run(qwen::EmbeddingOp op);
+  Results run(qwen::RmsNormOp op);
+  Results run(qwen::ResidualAddOp op);
+  Results run(qwen::AddRmsNormOp op);
+  Results run(qwen::LinearOp op);
+  Results run(qwen::SwigluOp op);
+  Results run(qwen::LinearSwigluOp op);
+  Results run(qwen::SplitHeadsOp op) { return reshape(); }
+  Results run(qwen::MergeHeadsOp op) { return reshape(); }
+  Results run(qwen::SliceFeaturesOp op);
+  Results run(qwen::RopeTableOp op);
+  Results run(qwen::RopeOp op);
+  Results run(qwen::CacheAppendOp op);
+  Results run(qwen::AttentionOp op);
+  Results run(qwen::QkNormRopeAppendOp op);
+  Results run(qwen::SelectRowsOp op);
+  Results run(qwen::SampleOp op);
+
+  const HostTensor &in(unsigned i) const { return *operands[i]; }
+  /// A result of `rows` rows with the features and element type of the op's.
+  HostTensor result(int64_t rows, unsigned number = 0) const;
+  DataType resultType(unsigned number = 0) const;
+  Results reshape() const;
+  Results take(HostTensor value) const {
+    std::vector<HostTensor> results;
+    results.push_back(std::move(value));
+    return results;
+  }
+  /// The result, or the diagnostic of a failed reference function. By
+  /// reference: the function that gives the status also fills the value.
+  Results take(Status status, HostTensor &&value) const;
+  FailureOr<reference::Norm> norm(FlatSymbolRefAttr weight,
+                                  const APFloat &epsilon, bool unitOffset);
+  FailureOr<reference::Matrix> matrix(FlatSymbolRefAttr weight, int64_t inputs);
+  reference::CacheShape cacheShape(FlatSymbolRefAttr cache);
+  /// Slots, positions and page table from operand `first` on.
+  reference::Placement placement(unsigned first) const;
+
+  Interpreter &interpreter;
+  Operation *op;
+  ArrayRef<const HostTensor *> operands;
+};
+
+} // namespace
+
+HostTensor Executor::result(int64_t rows, unsigned number) const {
+  auto type = cast<RankedTensorType>(op->getResult(number).getType());
+  std::vector<int64_t> shape(type.getShape().begin(), type.getShape().end());
+  shape[0] = rows;
+  return HostTensor::zeros(std::move(shape));
+}
+
+DataType Executor::resultType(unsigned number) const {
+  Type element =
+      cast<RankedTensorType>(op->getResult(number).getType()).getElementType();
+  return element.isF16()    ? DataType::F16
+         : element.isBF16() ? DataType::BF16
+                            : DataType::F32;
+}
+
+Results Executor::take(Status status, HostTensor &&value) const {
+  if (status.isOk())
+    return take(std::move(value));
+  op->emitError() << status.getMessage();
+  return failure();
+}
+
+FailureOr<reference::Norm> Executor::norm(FlatSymbolRefAttr weight,
+                                          const APFloat &epsilon,
+                                          bool unitOffset) {
+  const std::vector<float> *values = interpreter.findWeight(op, weight);
+  if (!values)
+    return failure();
+  return reference::Norm{*values, epsilon.convertToDouble(), unitOffset};
+}
+
+FailureOr<reference::Matrix> Executor::matrix(FlatSymbolRefAttr weight,
+                                              int64_t inputs) {
+  const std::vector<float> *values = interpreter.findWeight(op, weight);
+  if (!values)
+    return failure();
+  return reference::Matrix{*values,
+                           static_cast<int64_t>(values->size()) / inputs};
+}
+
+reference::CacheShape Executor::cacheShape(FlatSymbolRefAttr cache) {
+  ArrayRef<int64_t> shape =
+      interpreter.getStateOp(cache).getTensorType().getShape();
+  return {shape[0], shape[1], shape[2], shape[3]};
+}
+
+reference::Placement Executor::placement(unsigned first) const {
+  return {in(first).integers, in(first + 1).integers, in(first + 2).integers,
+          in(first + 2).shape[1]};
+}
+
+Results Executor::reshape() const {
+  HostTensor out = result(in(0).shape[0]);
+  out.floats = in(0).floats;
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::EmbeddingOp embedding) {
+  HostTensor out = result(in(0).shape[0]);
+  FailureOr<reference::Matrix> table =
+      matrix(embedding.getWeightAttr(), out.shape[1]);
+  if (failed(table))
+    return failure();
+  return take(reference::embedding(in(0).integers, table->values, table->rows,
+                                   out.shape[1], out.floats),
+              std::move(out));
+}
+
+Results Executor::run(qwen::RmsNormOp rmsNorm) {
+  FailureOr<reference::Norm> parameters = norm(
+      rmsNorm.getWeightAttr(), rmsNorm.getEpsilon(), rmsNorm.getUnitOffset());
+  if (failed(parameters))
+    return failure();
+  HostTensor out = result(in(0).shape[0]);
+  reference::rmsNorm(in(0).floats, *parameters, resultType(), out.floats);
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::ResidualAddOp) {
+  HostTensor out = result(in(0).shape[0]);
+  reference::residualAdd(in(0).floats, in(1).floats, out.floats);
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::AddRmsNormOp add) {
+  FailureOr<reference::Norm> parameters =
+      norm(add.getWeightAttr(), add.getEpsilon(), add.getUnitOffset());
+  if (failed(parameters))
+    return failure();
+  std::vector<HostTensor> out = {result(in(0).shape[0]),
+                                 result(in(0).shape[0], 1)};
+  reference::addRmsNorm(in(0).floats, in(1).floats, *parameters, resultType(1),
+                        out[0].floats, out[1].floats);
+  return out;
+}
+
+Results Executor::run(qwen::LinearOp linear) {
+  std::vector<reference::Matrix> weights;
+  for (auto name : linear.getWeights().getAsRange<FlatSymbolRefAttr>()) {
+    FailureOr<reference::Matrix> weight = matrix(name, in(0).shape[1]);
+    if (failed(weight))
+      return failure();
+    weights.push_back(*weight);
+  }
+  HostTensor out = result(in(0).shape[0]);
+  reference::linear(in(0).floats, in(0).shape[1], weights, resultType(),
+                    out.floats);
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::SwigluOp) {
+  HostTensor out = result(in(0).shape[0]);
+  reference::swiglu(in(0).floats, in(1).floats, resultType(), out.floats);
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::LinearSwigluOp linear) {
+  FailureOr<reference::Matrix> gate =
+      matrix(linear.getGateAttr(), in(0).shape[1]);
+  FailureOr<reference::Matrix> up = matrix(linear.getUpAttr(), in(0).shape[1]);
+  if (failed(gate) || failed(up))
+    return failure();
+  HostTensor out = result(in(0).shape[0]);
+  reference::linearSwiglu(in(0).floats, in(0).shape[1], *gate, *up,
+                          resultType(), out.floats);
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::SliceFeaturesOp slice) {
+  HostTensor out = result(in(0).shape[0]);
+  int64_t from = in(0).shape[1], to = out.shape[1];
+  for (int64_t t = 0; t < out.shape[0]; ++t)
+    std::copy_n(in(0).floats.begin() + t * from + slice.getOffset(), to,
+                out.floats.begin() + t * to);
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::RopeTableOp table) {
+  HostTensor out = result(in(0).shape[0]);
+  auto values =
+      llvm::to_vector(table.getInverseFrequencies().getValues<float>());
+  reference::ropeTable(in(0).integers, values,
+                       table.getAttentionFactor().convertToDouble(),
+                       out.floats);
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::RopeOp) {
+  HostTensor out = result(in(0).shape[0]);
+  reference::rope(in(0).floats, in(0).shape[1], in(0).shape[2], in(1).floats,
+                  in(1).shape[1], resultType(), out.floats);
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::CacheAppendOp append) {
+  Status status =
+      reference::cacheAppend(in(0).floats, in(1).floats, placement(2),
+                             cacheShape(append.getKeyCacheAttr()),
+                             interpreter.findState(append.getKeyCacheAttr()),
+                             interpreter.findState(append.getValueCacheAttr()));
+  if (status.isOk())
+    return std::vector<HostTensor>();
+  return take(std::move(status), {});
+}
+
+Results Executor::run(qwen::AttentionOp attention) {
+  HostTensor out = result(in(0).shape[0]);
+  return take(
+      reference::attention(in(0).floats, in(0).shape[1], placement(1),
+                           cacheShape(attention.getKeyCacheAttr()),
+                           interpreter.findState(attention.getKeyCacheAttr()),
+                           interpreter.findState(attention.getValueCacheAttr()),
+                           attention.getScale().convertToDouble(), resultType(),
+                           out.floats),
+      std::move(out));
+}
+
+Results Executor::run(qwen::QkNormRopeAppendOp append) {
+  FailureOr<reference::Norm> q =
+      norm(append.getQNormAttr(), append.getEpsilon(), append.getUnitOffset());
+  FailureOr<reference::Norm> k =
+      norm(append.getKNormAttr(), append.getEpsilon(), append.getUnitOffset());
+  if (failed(q) || failed(k))
+    return failure();
+  HostTensor out = result(in(0).shape[0]);
+  reference::QkNormRope parts = {in(0).floats,   out.shape[1], in(1).floats,
+                                 in(1).shape[1], *q,           *k};
+  return take(reference::qkNormRopeAppend(
+                  parts, placement(2), cacheShape(append.getKeyCacheAttr()),
+                  resultType(), interpreter.findState(append.getKeyCacheAttr()),
+                  interpreter.findState(append.getValueCacheAttr()),
+                  out.floats),
+              std::move(out));
+}
+
+Results Executor::run(qwen::SelectRowsOp) {
+  HostTensor out = result(in(1).shape[0]);
+  return take(reference::selectRows(in(0).floats, in(0).shape[1],
+                                    in(1).integers, out.floats),
+              std::move(out));
+}
+
+Results Executor::run(qwen::SampleOp) {
+  HostTensor out = HostTensor::ofIntegers({in(0).shape[0]},
+                                          std::vector<int32_t>(in(0).shape[0]));
+  reference::sample(in(0).floats, in(0).shape[1], in(1).floats, in(2).integers,
+                    out.integers);
+  return take(std::move(out));
+}
+
+Results Executor::execute() {
+  return TypeSwitch<Operation *, Results>(op)
+      .Case<qwen::EmbeddingOp, qwen::RmsNormOp, qwen::ResidualAddOp,
+            qwen::AddRmsNormOp, qwen::LinearOp, qwen::SwigluOp,
+            qwen::LinearSwigluOp, qwen::SplitHeadsOp, qwen::MergeHeadsOp,
+            qwen::SliceFeaturesOp, qwen::RopeTableOp, qwen::RopeOp,
+            qwen::CacheAppendOp, qwen::AttentionOp, qwen::QkNormRopeAppendOp,
+            qwen::SelectRowsOp, qwen::SampleOp>(
+          [&](auto concrete) { return run(concrete); })
+      .Default([](Operation *other) -> Results {
+        other->emitError("the interpreter does not know this op");
+        return failure();
+      });
+}
+
+/// Token operands must agree on their number of rows: the types may all be
+/// static while the values have fewer rows.
+static LogicalResult checkRows(Operation *op,
+                               ArrayRef<const HostTensor *> operands) {
+  auto tokens = dyn_cast<qwen::TokenDimOpInterface>(op);
+  if (!tokens)
+    return success();
+  OperandRange range = tokens.getTokenOperands();
+  unsigned first = range.getBeginOperandIndex();
+  for (unsigned i = first; i < first + range.size(); ++i)
+    if (operands[i]->shape[0] != operands[first]->shape[0])
+      return op->emitError()
+             << "operand #" << i << " has " << operands[i]->shape[0]
+             << " rows, expected " << operands[first]->shape[0];
+  return success();
+}
+
+Results quern::executeQwenOp(Interpreter &interpreter, Operation *op,
+                             ArrayRef<const HostTensor *> operands) {
+  if (failed(checkRows(op, operands)))
+    return failure();
+  return Executor(interpreter, op, operands).execute();
+}

@@ -1,0 +1,58 @@
+//===- Weights.cpp - where the interpreter's weights come from ------------===//
+#include "frontend/HuggingFace/TensorData.h"
+#include "runtime/base/Numeric.h"
+#include "tools/interpreter/Interpreter.h"
+
+#include <cmath>
+#include <random>
+
+using namespace mlir;
+using namespace quern;
+
+WeightSource quern::checkpointWeights(const Checkpoint &checkpoint) {
+  return [&](qwen::WeightOp weight) -> FailureOr<std::vector<float>> {
+    const StoredTensor *tensor =
+        checkpoint.find(std::string_view(weight.getSymName()));
+    if (!tensor) {
+      weight.emitError("the checkpoint has no such tensor");
+      return failure();
+    }
+    if (weight.getTensorType().getShape() != ArrayRef(tensor->shape)) {
+      weight.emitError("the checkpoint's tensor has another shape");
+      return failure();
+    }
+    Result<std::vector<float>> values = readFloats(*tensor);
+    if (values.isOk())
+      return std::move(*values);
+    weight.emitError(values.getStatus().getMessage());
+    return failure();
+  };
+}
+
+/// FNV-1a: the same on every machine, unlike std::hash.
+static uint64_t hashName(StringRef name) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (unsigned char c : name)
+    hash = (hash ^ c) * 0x100000001b3;
+  return hash;
+}
+
+WeightSource quern::randomWeights(uint64_t seed) {
+  return [seed](qwen::WeightOp weight) -> FailureOr<std::vector<float>> {
+    RankedTensorType type = weight.getTensorType();
+    DataType stored = type.getElementType().isBF16()  ? DataType::BF16
+                      : type.getElementType().isF16() ? DataType::F16
+                                                      : DataType::F32;
+    std::mt19937_64 engine(hashName(weight.getSymName()) ^ seed);
+    bool isVector = type.getRank() == 1;
+    double scale = isVector ? 0.25 : std::sqrt(3.0 / type.getShape().back());
+    std::vector<float> values(type.getNumElements());
+    for (float &value : values) {
+      // Uniform in [-1, 1) by hand: distributions differ between libraries.
+      double uniform = static_cast<double>(engine() >> 11) * 0x1p-52 - 1;
+      value = roundTo(stored,
+                      static_cast<float>((isVector ? 1 : 0) + scale * uniform));
+    }
+    return values;
+  };
+}
