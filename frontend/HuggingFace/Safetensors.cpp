@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 using namespace quern;
 
@@ -128,11 +129,13 @@ static Result<SafetensorsEntry> parseEntry(const JsonValue &json,
 /// Sorts the entries by offset and checks that they cover the data exactly.
 static Status checkCover(SafetensorsHeader &header, uint64_t dataSize) {
   // Empty tensors share their offset with the next one.
-  std::stable_sort(header.entries.begin(), header.entries.end(),
-                   [](const SafetensorsEntry &a, const SafetensorsEntry &b) {
-                     return std::pair(a.offset, a.byteSize) <
-                            std::pair(b.offset, b.byteSize);
-                   });
+  auto order = [](const SafetensorsEntry &entry) {
+    return std::tie(entry.offset, entry.byteSize, entry.name);
+  };
+  std::sort(header.entries.begin(), header.entries.end(),
+            [&](const SafetensorsEntry &a, const SafetensorsEntry &b) {
+              return order(a) < order(b);
+            });
   uint64_t covered = 0;
   for (const SafetensorsEntry &entry : header.entries) {
     if (entry.offset != covered)

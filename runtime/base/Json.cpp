@@ -357,9 +357,22 @@ Status TreeBuilder::sortKeys(const Node &object) {
 Status TreeBuilder::build(simdjson::dom::element root) {
   QUERN_RETURN_IF_ERROR(append(root, 0, {}));
   tree.sorted.resize(1);
-  for (uint32_t index = 0; index < tree.nodes.size(); ++index)
-    if (tree.nodes[index].kind >= JsonKind::Array)
-      QUERN_RETURN_IF_ERROR(expand(index));
+  // Nodes lie level by level. simdjson does not count the innermost container
+  // when it is empty, so the limit is checked here.
+  unsigned depth = 0;
+  size_t levelEnd = 1;
+  for (uint32_t index = 0; index < tree.nodes.size(); ++index) {
+    if (index == levelEnd) {
+      ++depth;
+      levelEnd = tree.nodes.size();
+    }
+    if (tree.nodes[index].kind < JsonKind::Array)
+      continue;
+    if (depth >= limits.maxDepth)
+      return corrupt(pathOf(tree, index) + ": nested deeper than " +
+                     std::to_string(limits.maxDepth));
+    QUERN_RETURN_IF_ERROR(expand(index));
+  }
   return Status::ok();
 }
 

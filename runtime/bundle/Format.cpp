@@ -2,6 +2,8 @@
 
 #include "runtime/bundle/Format.h"
 
+// Declares XXH3_state_t, so that it needs no allocation that may fail silently.
+#define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
 using namespace quern;
@@ -29,19 +31,18 @@ uint64_t quern::hashBytes(std::span<const std::byte> bytes) {
 }
 
 struct StreamHash::State {
-  XXH3_state_t *xxh = XXH3_createState();
-  ~State() { XXH3_freeState(xxh); }
+  XXH3_state_t xxh;
 };
 
 StreamHash::StreamHash() : state(std::make_unique<State>()) {
-  XXH3_64bits_reset(state->xxh);
+  XXH3_64bits_reset(&state->xxh);
 }
 StreamHash::StreamHash(StreamHash &&) noexcept = default;
 StreamHash &StreamHash::operator=(StreamHash &&) noexcept = default;
 StreamHash::~StreamHash() = default;
 
 void StreamHash::update(std::span<const std::byte> bytes) {
-  XXH3_64bits_update(state->xxh, bytes.data(), bytes.size());
+  XXH3_64bits_update(&state->xxh, bytes.data(), bytes.size());
 }
 
-uint64_t StreamHash::finish() const { return XXH3_64bits_digest(state->xxh); }
+uint64_t StreamHash::finish() const { return XXH3_64bits_digest(&state->xxh); }

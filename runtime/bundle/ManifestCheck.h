@@ -76,6 +76,7 @@ public:
 
   Status checkDescription();
   Status checkKernels();
+  Status checkProgramSet();
   Status checkStepBuffers();
   Status checkPrograms();
   Status checkArenaBuffers();
@@ -87,7 +88,8 @@ private:
   Status checkStepShape(const std::string &at,
                         const bundle::StepBuffer &buffer);
   Status checkProgram(const std::string &at, const bundle::Program &program);
-  Status checkProgramSet();
+  Status checkCounts(const std::string &at, const bundle::Program &program);
+  Status checkKinds();
   Status checkHeadBuffers(const std::string &at,
                           const bundle::Program &program);
   Status checkResult(const std::string &at, std::string_view name,

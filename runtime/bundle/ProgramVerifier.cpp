@@ -21,7 +21,7 @@ const bundle::Program *TargetChecker::findProgram(ProgramKind kind) const {
   return nullptr;
 }
 
-Status TargetChecker::checkPrograms() {
+Status TargetChecker::checkProgramSet() {
   std::set<std::string_view> names;
   std::set<ProgramKind> kinds;
   for (uint32_t i = 0; i < sizeOf(target.programs()); ++i) {
@@ -32,13 +32,13 @@ Status TargetChecker::checkPrograms() {
     if (!kinds.insert(program.kind()).second)
       return broken(at, std::string("a second program of kind ") +
                             bundle::EnumNameProgramKind(program.kind()));
-    QUERN_RETURN_IF_ERROR(checkProgram(at, program));
+    QUERN_RETURN_IF_ERROR(checkCounts(at, program));
   }
-  return checkProgramSet();
+  return checkKinds();
 }
 
 /// The engine needs a decode program; prefill leaves its result to head.
-Status TargetChecker::checkProgramSet() {
+Status TargetChecker::checkKinds() {
   if (!findProgram(ProgramKind::Decode))
     return broken(place + ".programs", "no program of kind Decode");
   const bundle::Program *prefill = findProgram(ProgramKind::Prefill);
@@ -48,12 +48,6 @@ Status TargetChecker::checkProgramSet() {
                   std::string("a program of kind ") +
                       (prefill ? "Prefill without one of kind Head"
                                : "Head without one of kind Prefill"));
-  if (prefill && prefill->hidden_offset() != head->hidden_offset())
-    return broken(place + ".programs",
-                  "hidden_offset of head is " +
-                      std::to_string(head->hidden_offset()) +
-                      ", but prefill has it at " +
-                      std::to_string(prefill->hidden_offset()));
   return Status::ok();
 }
 
@@ -61,8 +55,8 @@ Status TargetChecker::checkProgramSet() {
 // One program
 //===----------------------------------------------------------------------===//
 
-Status TargetChecker::checkProgram(const std::string &at,
-                                   const bundle::Program &program) {
+Status TargetChecker::checkCounts(const std::string &at,
+                                  const bundle::Program &program) {
   bool hasRows = program.kind() != ProgramKind::Prefill;
   QUERN_RETURN_IF_ERROR(
       checkBetween(at, "max_tokens", program.max_tokens(),
@@ -75,6 +69,18 @@ Status TargetChecker::checkProgram(const std::string &at,
     return broken(at, "max_rows is " + std::to_string(program.max_rows()) +
                           ", expected max_tokens = " +
                           std::to_string(program.max_tokens()));
+  return Status::ok();
+}
+
+Status TargetChecker::checkPrograms() {
+  for (uint32_t i = 0; i < sizeOf(target.programs()); ++i)
+    QUERN_RETURN_IF_ERROR(checkProgram(element(place, "programs", i),
+                                       *target.programs()->Get(i)));
+  return Status::ok();
+}
+
+Status TargetChecker::checkProgram(const std::string &at,
+                                   const bundle::Program &program) {
   QUERN_RETURN_IF_ERROR(checkBetween(at, "arena_peak", program.arena_peak(), 0,
                                      target.arena_size()));
   QUERN_RETURN_IF_ERROR(checkHeadBuffers(at, program));
@@ -115,11 +121,17 @@ Status TargetChecker::checkHeadBuffers(const std::string &at,
     QUERN_RETURN_IF_ERROR(
         checkResult(at, "logits_offset", program.logits_offset(),
                     program.max_rows(), checker.model.vocab_size()));
-  // Head reads what prefill wrote, at the same offset: see checkProgramSet.
-  if (program.kind() == ProgramKind::Prefill)
+  // Head reads what prefill wrote: checkKinds found both.
+  const bundle::Program *prefill = findProgram(ProgramKind::Prefill);
+  if (hasHidden && program.hidden_offset() != prefill->hidden_offset())
+    return broken(at, "hidden_offset is " +
+                          std::to_string(program.hidden_offset()) +
+                          ", but prefill has it at " +
+                          std::to_string(prefill->hidden_offset()));
+  if (hasHidden)
     QUERN_RETURN_IF_ERROR(
         checkResult(at, "hidden_offset", program.hidden_offset(),
-                    program.max_tokens(), checker.model.hidden_size()));
+                    prefill->max_tokens(), checker.model.hidden_size()));
   return Status::ok();
 }
 

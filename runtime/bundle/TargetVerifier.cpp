@@ -42,6 +42,7 @@ Status Checker::checkTargets() {
     TargetChecker checker(*this, target, place);
     QUERN_RETURN_IF_ERROR(checker.checkDescription());
     QUERN_RETURN_IF_ERROR(checker.checkKernels());
+    QUERN_RETURN_IF_ERROR(checker.checkProgramSet());
     QUERN_RETURN_IF_ERROR(checker.checkStepBuffers());
     QUERN_RETURN_IF_ERROR(checker.checkPrograms());
     QUERN_RETURN_IF_ERROR(checker.checkArenaBuffers());

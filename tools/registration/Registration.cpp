@@ -1,5 +1,6 @@
 //===- Registration.cpp - every dialect and pass of the tools -------------===//
 #include "tools/registration/Registration.h"
+#include "dialects/Exec/IR/ExecOps.h"
 #include "dialects/Qwen/IR/QwenDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
@@ -12,9 +13,10 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/Pipelines.h"
 
 void quern::registerAllDialects(mlir::DialectRegistry &registry) {
-  registry.insert<qwen::QwenDialect>();
+  registry.insert<exec::ExecDialect, qwen::QwenDialect>();
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect,
                   mlir::gpu::GPUDialect, mlir::math::MathDialect,
                   mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
@@ -23,4 +25,7 @@ void quern::registerAllDialects(mlir::DialectRegistry &registry) {
   mlir::func::registerInlinerExtension(registry);
 }
 
-void quern::registerAllPasses() { mlir::registerTransformsPasses(); }
+void quern::registerAllPasses() {
+  mlir::registerTransformsPasses();
+  quern::registerAllQuernPasses();
+}

@@ -2,10 +2,27 @@
 #include "dialects/Exec/IR/ExecOps.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/SmallSet.h"
 
 using namespace mlir;
 using namespace quern::exec;
+
+/// An enum attribute as a bare keyword, with one space in front of it.
+template <typename AttrT>
+static ParseResult parseKeyword(OpAsmParser &parser, AttrT &attr) {
+  using EnumT = decltype(attr.getValue());
+  auto value = FieldParser<EnumT>::parse(parser);
+  if (failed(value))
+    return failure();
+  attr = AttrT::get(parser.getContext(), *value);
+  return success();
+}
+
+template <typename AttrT>
+static void printKeyword(OpAsmPrinter &printer, Operation *, AttrT attr) {
+  printer << stringifyEnum(attr.getValue());
+}
 
 #define GET_OP_CLASSES
 #include "dialects/Exec/IR/ExecOps.cpp.inc"
@@ -335,9 +352,12 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   for (auto [index, operand] : llvm::enumerate(getOperands())) {
     ArgumentAttr argument = kernel.getArgument(index);
     auto tensor = cast<BufferType>(operand.getType()).getTensor();
-    if (tensor != argument.getTensor())
+    RankedTensorType expected = argument.getTensor();
+    if (tensor.getElementType() != expected.getElementType() ||
+        tensor.getNumElements() != expected.getNumElements())
       return report("argument " + Twine(index) + ":")
-             << " expected " << argument.getTensor() << ", found " << tensor;
+             << " expected " << expected.getNumElements() << " elements of "
+             << expected.getElementType() << ", found " << tensor;
     if (argument.isWritten() && !isWritable(operand))
       return report("argument " + Twine(index) +
                     " is written by the kernel, but the buffer is read-only");

@@ -48,7 +48,7 @@ def Exec_WeightOp : Exec_ModuleOp<"weight", [
     TypedArrayAttrBase<FlatSymbolRefAttr, "array of weight symbols">:$sources,
     TypeAttrOf<AnyRankedTensor>:$type);
   let assemblyFormat = [{
-    $sym_name $packing $sources attr-dict `:` $type
+    $sym_name custom<Keyword>($packing) $sources attr-dict `:` $type
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -146,7 +146,7 @@ def Exec_ProgramOp : Exec_ModuleOp<"program", [
     OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$arena_peak);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $sym_name `kind` $kind `tokens` $tokens `rows` $rows
+    $sym_name `kind` custom<Keyword>($kind) `tokens` $tokens `rows` $rows
     (`arena_peak` $arena_peak^)? attr-dict-with-keyword $body
   }];
   let skipDefaultBuilders = 1;
@@ -198,7 +198,7 @@ def Exec_StepOp : Exec_BufferOp<"step", [Pure]> {
   }];
   let arguments = (ins Exec_StepRoleAttr:$role);
   let results = (outs Exec_BufferType:$buffer);
-  let assemblyFormat = "$role attr-dict `:` type($buffer)";
+  let assemblyFormat = "custom<Keyword>($role) attr-dict `:` qualified(type($buffer))";
   let hasVerifier = 1;
 }
 
@@ -216,7 +216,7 @@ def Exec_WeightRefOp : Exec_SymbolRefOp<"weight_ref"> {
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$weight);
-  let assemblyFormat = "$weight attr-dict `:` type($buffer)";
+  let assemblyFormat = "$weight attr-dict `:` qualified(type($buffer))";
 }
 
 def Exec_ConstantRefOp : Exec_SymbolRefOp<"constant_ref"> {
@@ -228,7 +228,7 @@ def Exec_ConstantRefOp : Exec_SymbolRefOp<"constant_ref"> {
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$constant);
-  let assemblyFormat = "$constant attr-dict `:` type($buffer)";
+  let assemblyFormat = "$constant attr-dict `:` qualified(type($buffer))";
 }
 
 def Exec_StateRefOp : Exec_SymbolRefOp<"state_ref"> {
@@ -240,7 +240,7 @@ def Exec_StateRefOp : Exec_SymbolRefOp<"state_ref"> {
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$state);
-  let assemblyFormat = "$state attr-dict `:` type($buffer)";
+  let assemblyFormat = "$state attr-dict `:` qualified(type($buffer))";
 }
 
 def Exec_AllocOp : Exec_BufferOp<"alloc"> {
@@ -263,7 +263,7 @@ def Exec_AllocOp : Exec_BufferOp<"alloc"> {
     OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$offset);
   let results = (outs Res<Exec_BufferType, "", [MemAlloc]>:$buffer);
   let assemblyFormat = [{
-    (`persistent` $role^)? (`offset` $offset^)? attr-dict `:` type($buffer)
+    (`persistent` custom<Keyword>($role)^)? (`offset` $offset^)? attr-dict `:` qualified(type($buffer))
   }];
   let builders = [OpBuilder<(ins
       "::mlir::RankedTensorType":$tensor, CArg<"BufferRoleAttr", "{}">:$role)>];
@@ -279,7 +279,8 @@ def Exec_DispatchOp : Exec_Op<"dispatch", [
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "runs a kernel";
   let description = [{
-    Operand i is argument i of the kernel and has its type; what happens to it
+    Operand i is argument i of the kernel and has its element type and number
+    of elements; the shape may differ, as buffers are dense. What happens to it
     is stated by the kernel. Dispatches between two barriers may run at the
     same time. `label` names the op and layer it came from, for profiles.
 
@@ -294,7 +295,7 @@ def Exec_DispatchOp : Exec_Op<"dispatch", [
     Variadic<Exec_BufferType>:$operands,
     OptionalAttr<StrAttr>:$label);
   let assemblyFormat = [{
-    $kernel `(` $operands `)` (`label` $label^)? attr-dict `:` type($operands)
+    $kernel `(` $operands `)` (`label` $label^)? attr-dict `:` qualified(type($operands))
   }];
 }
 

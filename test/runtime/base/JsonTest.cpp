@@ -133,6 +133,9 @@ TEST(Json, Limits) {
   EXPECT_TRUE(succeeds(parseJson("[[1]]", limits)));
   EXPECT_TRUE(failsWith(parseJson("[[[1]]]", limits), StatusCode::Corrupt,
                         "byte 2: nested deeper than 2"));
+  EXPECT_TRUE(succeeds(parseJson("[[]]", limits)));
+  EXPECT_TRUE(failsWith(parseJson("[0,{\"a\":[]}]", limits),
+                        StatusCode::Corrupt, "$[1].a: nested deeper than 2"));
   limits = {};
   limits.maxStringBytes = 3;
   EXPECT_TRUE(succeeds(parseJson(R"({"abc":"def"})", limits)));

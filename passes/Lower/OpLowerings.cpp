@@ -1,0 +1,194 @@
+//===- OpLowerings.cpp - The kernel request of each qwen op ---------------===//
+//
+// One function per op. Families, arguments in binding order and config are the
+// contract with codegen/Kernels.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/Qwen/IR/QwenOps.h"
+#include "passes/Lower/ProgramBuilder.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quern;
+
+using exec::Effect;
+using exec::Packing;
+
+static RankedTensorType getTensorType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+/// The feature sizes of a tensor: all but dimension 0.
+static ArrayRef<int64_t> getFeatures(Value value) {
+  return getTensorType(value).getShape().drop_front();
+}
+
+/// A tensor as rows of its last dimension.
+static RankedTensorType getAsRows(Value value) {
+  RankedTensorType type = getTensorType(value);
+  int64_t features = type.getShape().back();
+  return RankedTensorType::get({type.getNumElements() / features, features},
+                               type.getElementType());
+}
+
+static LogicalResult lower(qwen::EmbeddingOp op, ProgramBuilder &b) {
+  b.dispatch(op, "embedding", getFeatures(op.getResult()),
+             {b.read(op.getIds()),
+              b.readWeight(op.getLoc(), Packing::Plain, {op.getWeightAttr()}),
+              b.write(op.getResult())});
+  return success();
+}
+
+static LogicalResult lower(qwen::RmsNormOp op, ProgramBuilder &b) {
+  RankedTensorType input = getAsRows(op.getX());
+  int64_t rowsPerToken =
+      input.getDimSize(0) / getTensorType(op.getX()).getDimSize(0);
+  b.dispatch(op, "rms_norm", getFeatures(op.getX()),
+             {b.read(op.getX(), input),
+              b.readWeight(op.getLoc(), Packing::Plain, {op.getWeightAttr()}),
+              b.write(op.getResult(), getAsRows(op.getResult()))},
+             {b.makeCountConfig(), b.makeConfig("epsilon", op.getEpsilonAttr()),
+              b.makeConfig("rows_per_token", rowsPerToken),
+              b.makeFlagConfig("unit_offset", op.getUnitOffset())});
+  return success();
+}
+
+static LogicalResult lower(qwen::AddRmsNormOp op, ProgramBuilder &b) {
+  b.dispatch(op, "add_rms_norm", getFeatures(op.getSum()),
+             {b.read(op.getResidual()), b.read(op.getDelta()),
+              b.readWeight(op.getLoc(), Packing::Plain, {op.getWeightAttr()}),
+              b.write(op.getSum()), b.write(op.getNormed())},
+             {b.makeConfig("epsilon", op.getEpsilonAttr()),
+              b.makeFlagConfig("unit_offset", op.getUnitOffset())});
+  return success();
+}
+
+static LogicalResult lower(qwen::ResidualAddOp op, ProgramBuilder &b) {
+  b.dispatch(op, "residual_add", getFeatures(op.getResult()),
+             {b.read(op.getResidual()), b.read(op.getDelta()),
+              b.write(op.getResult())});
+  return success();
+}
+
+static LogicalResult lower(qwen::LinearOp op, ProgramBuilder &b) {
+  ArrayRef<Attribute> sources = op.getWeights().getValue();
+  Packing packing = sources.size() == 1 ? Packing::Plain : Packing::Concatenate;
+  b.dispatch(
+      op, "linear", {getFeatures(op.getX())[0], getFeatures(op.getResult())[0]},
+      {b.read(op.getX()), b.readWeight(op.getLoc(), packing, sources),
+       b.write(op.getResult())},
+      {b.makeCountConfig(), b.makeConfig("epilogue", StringRef("none"))});
+  return success();
+}
+
+static LogicalResult lower(qwen::LinearSwigluOp op, ProgramBuilder &b) {
+  b.dispatch(
+      op, "linear",
+      {getFeatures(op.getX())[0], 2 * getFeatures(op.getResult())[0]},
+      {b.read(op.getX()),
+       b.readWeight(op.getLoc(), Packing::Interleave,
+                    {op.getGateAttr(), op.getUpAttr()}),
+       b.write(op.getResult())},
+      {b.makeCountConfig(), b.makeConfig("epilogue", StringRef("swiglu"))});
+  return success();
+}
+
+static LogicalResult lower(qwen::SwigluOp op, ProgramBuilder &b) {
+  b.dispatch(
+      op, "swiglu", getFeatures(op.getResult()),
+      {b.read(op.getGate()), b.read(op.getUp()), b.write(op.getResult())});
+  return success();
+}
+
+static LogicalResult lower(qwen::RopeTableOp op, ProgramBuilder &b) {
+  b.dispatch(op, "rope_table", getFeatures(op.getResult()),
+             {b.read(op.getPositions()),
+              b.readConstant(op.getLoc(), "inverse_frequencies",
+                             op.getInverseFrequencies()),
+              b.write(op.getResult())},
+             {b.makeConfig("attention_factor", op.getAttentionFactorAttr())});
+  return success();
+}
+
+static LogicalResult lower(qwen::RopeOp op, ProgramBuilder &b) {
+  b.dispatch(
+      op, "rope", getFeatures(op.getResult()),
+      {b.read(op.getX()), b.read(op.getTable()), b.write(op.getResult())});
+  return success();
+}
+
+static LogicalResult lower(qwen::CacheAppendOp op, ProgramBuilder &b) {
+  b.dispatch(
+      op, "cache_append", getFeatures(op.getK()),
+      {b.read(op.getK()), b.read(op.getV()), b.read(op.getSlots()),
+       b.read(op.getPositions()), b.read(op.getPageTable()),
+       b.useState(op.getLoc(), op.getKeyCacheAttr(), Effect::ReadWrite),
+       b.useState(op.getLoc(), op.getValueCacheAttr(), Effect::ReadWrite)});
+  return success();
+}
+
+static LogicalResult lower(qwen::QkNormRopeAppendOp op, ProgramBuilder &b) {
+  b.dispatch(
+      op, "qk_norm_rope_append", getFeatures(op.getResult()),
+      {b.read(op.getQkv()), b.read(op.getTable()), b.read(op.getSlots()),
+       b.read(op.getPositions()), b.read(op.getPageTable()),
+       b.readWeight(op.getLoc(), Packing::Plain, {op.getQNormAttr()}),
+       b.readWeight(op.getLoc(), Packing::Plain, {op.getKNormAttr()}),
+       b.useState(op.getLoc(), op.getKeyCacheAttr(), Effect::ReadWrite),
+       b.useState(op.getLoc(), op.getValueCacheAttr(), Effect::ReadWrite),
+       b.write(op.getResult())},
+      {b.makeConfig("epsilon", op.getEpsilonAttr()),
+       b.makeConfig("num_heads", op.getNumHeadsAttr()),
+       b.makeConfig("num_kv_heads", op.getNumKvHeadsAttr()),
+       b.makeFlagConfig("unit_offset", op.getUnitOffset())});
+  return success();
+}
+
+static LogicalResult lower(qwen::AttentionOp op, ProgramBuilder &b) {
+  b.dispatch(op, "attention", getFeatures(op.getResult()),
+             {b.read(op.getQ()),
+              b.useState(op.getLoc(), op.getKeyCacheAttr(), Effect::Read),
+              b.useState(op.getLoc(), op.getValueCacheAttr(), Effect::Read),
+              b.read(op.getSlots()), b.read(op.getPositions()),
+              b.read(op.getPageTable()), b.write(op.getResult())},
+             {b.makeConfig("scale", op.getScaleAttr())});
+  return success();
+}
+
+static LogicalResult lower(qwen::SelectRowsOp op, ProgramBuilder &b) {
+  b.dispatch(
+      op, "select_rows", getFeatures(op.getResult()),
+      {b.read(op.getX()), b.read(op.getRows()), b.write(op.getResult())});
+  return success();
+}
+
+static LogicalResult lower(qwen::SampleOp op, ProgramBuilder &b) {
+  b.dispatch(op, "sample", getFeatures(op.getLogits()),
+             {b.read(op.getLogits()), b.read(op.getSampling()),
+              b.read(op.getSeen()), b.write(op.getResult())});
+  return success();
+}
+
+// Dense buffers: heads and features are two views of the same elements.
+static LogicalResult lower(qwen::SplitHeadsOp op, ProgramBuilder &b) {
+  b.bindView(op.getResult(), op.getX());
+  return success();
+}
+static LogicalResult lower(qwen::MergeHeadsOp op, ProgramBuilder &b) {
+  b.bindView(op.getResult(), op.getX());
+  return success();
+}
+
+LogicalResult quern::lowerOp(Operation *op, ProgramBuilder &builder) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<qwen::AddRmsNormOp, qwen::AttentionOp, qwen::CacheAppendOp,
+            qwen::EmbeddingOp, qwen::LinearOp, qwen::LinearSwigluOp,
+            qwen::MergeHeadsOp, qwen::QkNormRopeAppendOp, qwen::ResidualAddOp,
+            qwen::RmsNormOp, qwen::RopeOp, qwen::RopeTableOp, qwen::SampleOp,
+            qwen::SelectRowsOp, qwen::SplitHeadsOp, qwen::SwigluOp>(
+          [&](auto typed) { return lower(typed, builder); })
+      .Default([](Operation *other) {
+        return other->emitOpError() << "has no kernel";
+      });
+}

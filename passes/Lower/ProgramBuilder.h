@@ -1,0 +1,92 @@
+//===- ProgramBuilder.h - Builds one exec program ----------------*- C++
+//-*-===//
+//
+// Buffers and dispatches of a program, for the op lowerings. A buffer is dense,
+// so a kernel may see it under another shape with the same elements.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_PASSES_LOWER_PROGRAMBUILDER_H
+#define QUERN_PASSES_LOWER_PROGRAMBUILDER_H
+
+#include "passes/Lower/RequestTable.h"
+
+#include "mlir/IR/IRMapping.h"
+
+namespace quern {
+
+/// One argument of a dispatch; `tensor` is what the kernel sees.
+struct DispatchArgument {
+  mlir::Value buffer;
+  exec::Effect effect;
+  mlir::RankedTensorType tensor;
+};
+
+class ProgramBuilder {
+public:
+  ProgramBuilder(RequestTable &requests, exec::ProgramOp program);
+
+  /// Says that `value` lies in `buffer`.
+  void bind(mlir::Value value, mlir::Value buffer) {
+    buffers.map(value, buffer);
+  }
+  /// Says that `view` is `value` under another shape.
+  void bindView(mlir::Value view, mlir::Value value) {
+    buffers.map(view, buffers.lookup(value));
+  }
+
+  mlir::Value createStep(mlir::Location location, exec::StepRole role,
+                         mlir::RankedTensorType type);
+  mlir::Value createPersistent(mlir::Location location, exec::BufferRole role,
+                               mlir::RankedTensorType type);
+
+  /// The buffer of `value`, seen as its own type or as `tensor`.
+  DispatchArgument read(mlir::Value value, mlir::RankedTensorType tensor = {});
+  /// The same for a result; a temporary unless it is bound already.
+  DispatchArgument write(mlir::Value value, mlir::RankedTensorType tensor = {});
+  /// A weight packed from the qwen.weight symbols `sources`.
+  DispatchArgument readWeight(mlir::Location location, exec::Packing packing,
+                              llvm::ArrayRef<mlir::Attribute> sources);
+  DispatchArgument readConstant(mlir::Location location, llvm::StringRef name,
+                                mlir::ElementsAttr value);
+  DispatchArgument useState(mlir::Location location,
+                            mlir::FlatSymbolRefAttr state, exec::Effect effect);
+
+  /// Dispatches the kernel with this request on behalf of `source`. Kernels
+  /// are named <family>_t<tokens>_<shape>, or _r<rows> in the head program.
+  void dispatch(mlir::Operation *source, llvm::StringRef family,
+                llvm::ArrayRef<int64_t> shape,
+                llvm::ArrayRef<DispatchArgument> arguments,
+                llvm::ArrayRef<mlir::NamedAttribute> config = {});
+
+  mlir::NamedAttribute makeConfig(llvm::StringRef name, mlir::Attribute value);
+  mlir::NamedAttribute makeConfig(llvm::StringRef name, int64_t value);
+  mlir::NamedAttribute makeConfig(llvm::StringRef name, llvm::StringRef value);
+  mlir::NamedAttribute makeFlagConfig(llvm::StringRef name, bool value);
+  /// count = "tokens" or "rows": which run-time count dimension 0 of the
+  /// activations stands for.
+  mlir::NamedAttribute makeCountConfig();
+
+  int64_t getNumDispatches() const { return numDispatches; }
+
+private:
+  /// Whether dimension 0 of the activations counts rows, not tokens.
+  bool isPerRow();
+
+  template <typename OpT>
+  mlir::Value getReference(mlir::Location location, llvm::StringRef symbol,
+                           mlir::RankedTensorType type);
+
+  RequestTable &requests;
+  exec::ProgramOp program;
+  mlir::OpBuilder builder;
+  mlir::IRMapping buffers;
+  llvm::DenseMap<mlir::StringAttr, mlir::Value> references;
+  int64_t numDispatches = 0;
+};
+
+/// Lowers one qwen op; an error if it has no kernel.
+mlir::LogicalResult lowerOp(mlir::Operation *op, ProgramBuilder &builder);
+
+} // namespace quern
+
+#endif // QUERN_PASSES_LOWER_PROGRAMBUILDER_H

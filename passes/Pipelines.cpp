@@ -1,0 +1,175 @@
+//===- Pipelines.cpp - The order of the passes ----------------------------===//
+//
+// The only file that orders passes.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Pipelines.h"
+
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace quern;
+
+static constexpr std::pair<Phase, StringLiteral> kPhaseNames[] = {
+    {Phase::Import, "import"}, {Phase::Graph, "graph"},
+    {Phase::Shape, "shape"},   {Phase::Lower, "lower"},
+    {Phase::Memory, "memory"},
+};
+
+ArrayRef<Phase> quern::getPhases() {
+  static constexpr Phase phases[] = {Phase::Import, Phase::Graph, Phase::Shape,
+                                     Phase::Lower, Phase::Memory};
+  return phases;
+}
+
+StringRef quern::getPhaseName(Phase phase) {
+  for (auto [candidate, name] : kPhaseNames)
+    if (candidate == phase)
+      return name;
+  llvm_unreachable("unknown phase");
+}
+
+std::optional<Phase> quern::parsePhase(StringRef name) {
+  for (auto [phase, candidate] : kPhaseNames)
+    if (candidate == name)
+      return phase;
+  return std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// Phases
+//===----------------------------------------------------------------------===//
+
+static void addImport(OpPassManager &pm) {
+  // What the frontend emitted, or a file of the user: refused here if no later
+  // phase could use it.
+  pm.addPass(createVerifyGraphPass());
+}
+
+static void addGraph(OpPassManager &pm, const PipelineOptions &options) {
+  if (!options.fuse)
+    return;
+  OpPassManager &functions = pm.nest<func::FuncOp>();
+  // Folds views that undo each other, so that the fusions see plain chains.
+  functions.addPass(createCanonicalizerPass());
+  // Before the QK fusion, which reads queries, keys and values from one row.
+  functions.addPass(createMergeQKVPass());
+  functions.addPass(createFuseQKNormRopeAppendPass());
+  // After the QK fusion: what it left merged would cost copies.
+  functions.addPass(createSplitMergedLinearPass());
+  // Independent of the others; before Shape, to do it once for all programs.
+  functions.addPass(createFuseSwiGLUPass());
+  functions.addPass(createFuseAddRMSNormPass());
+  // The fusions must have kept what Shape relies on.
+  pm.addPass(createVerifyGraphPass());
+}
+
+static void addShape(OpPassManager &pm, const PipelineOptions &options) {
+  SpecializeProgramsPassOptions sizes;
+  sizes.decodeTokens = options.decodeTokens;
+  sizes.verifyTokens = options.verifyTokens;
+  sizes.prefillTokens = options.prefillTokens;
+  pm.addPass(createSpecializeProgramsPass(sizes));
+  // decode and verify select no rows: the last residual add now stands in
+  // front of the final norm, which Graph could not see.
+  if (options.fuse)
+    pm.addNestedPass<func::FuncOp>(createFuseAddRMSNormPass());
+  // Lower relies on static shapes and complete roles.
+  pm.addPass(createVerifyProgramsPass());
+}
+
+static void addLower(OpPassManager &pm) { pm.addPass(createLowerToExecPass()); }
+
+static void addMemory(OpPassManager &pm) {
+  // Before the barriers: memory that is used again makes hazards.
+  pm.addPass(createPlanMemoryPass());
+  pm.addPass(createInsertBarriersPass());
+  // Codegen and the bundle take the program as it is from here.
+  pm.addPass(createVerifyExecPass());
+}
+
+void quern::addPhase(OpPassManager &pm, Phase phase,
+                     const PipelineOptions &options) {
+  switch (phase) {
+  case Phase::Import:
+    return addImport(pm);
+  case Phase::Graph:
+    return addGraph(pm, options);
+  case Phase::Shape:
+    return addShape(pm, options);
+  case Phase::Lower:
+    return addLower(pm);
+  case Phase::Memory:
+    return addMemory(pm);
+  }
+}
+
+void quern::addPhases(OpPassManager &pm, Phase last,
+                      const PipelineOptions &options) {
+  for (Phase phase : getPhases()) {
+    addPhase(pm, phase, options);
+    if (phase == last)
+      return;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Registration
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// PipelineOptions as options of a pipeline on the command line.
+struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
+  Option<int64_t> decodeTokens{*this, "decode-tokens",
+                               llvm::cl::desc("Tokens of the decode program"),
+                               llvm::cl::init(1)};
+  Option<int64_t> verifyTokens{
+      *this, "verify-tokens",
+      llvm::cl::desc("Tokens of the verify program and rows of the head"),
+      llvm::cl::init(8)};
+  Option<int64_t> prefillTokens{*this, "prefill-tokens",
+                                llvm::cl::desc("Tokens of the prefill program"),
+                                llvm::cl::init(512)};
+  Option<bool> fuse{*this, "fuse",
+                    llvm::cl::desc("Fuse ops; false leaves each on its own"),
+                    llvm::cl::init(true)};
+  Option<Phase> to{
+      *this, "to", llvm::cl::desc("Last phase to run"),
+      llvm::cl::init(Phase::Memory),
+      llvm::cl::values(
+          clEnumValN(Phase::Import, "import", "as the frontend emits it"),
+          clEnumValN(Phase::Graph, "graph", "fused ops"),
+          clEnumValN(Phase::Shape, "shape", "one function per program"),
+          clEnumValN(Phase::Lower, "lower", "exec programs"),
+          clEnumValN(Phase::Memory, "memory", "offsets and barriers"))};
+
+  PipelineOptions get() const {
+    return {decodeTokens, verifyTokens, prefillTokens, fuse};
+  }
+};
+} // namespace
+
+void quern::registerAllQuernPasses() {
+  registerQuernPasses();
+  for (Phase phase : getPhases()) {
+    std::string name = "quern-" + getPhaseName(phase).str() + "-phase";
+    std::string summary = "The " + getPhaseName(phase).str() + " phase";
+    PassPipelineRegistration<CommandLineOptions>(
+        name, summary,
+        [phase](OpPassManager &pm, const CommandLineOptions &options) {
+          addPhase(pm, phase, options.get());
+        });
+  }
+  PassPipelineRegistration<CommandLineOptions>(
+      "quern-pipeline", "All phases up to the one named by `to`",
+      [](OpPassManager &pm, const CommandLineOptions &options) {
+        addPhases(pm, options.to, options.get());
+      });
+}

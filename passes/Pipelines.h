@@ -1,0 +1,59 @@
+//===- Pipelines.h - The order of the passes ---------------------*- C++
+//-*-===//
+//
+// The compiler runs phase by phase; the IR between two phases is a legal input
+// of the next one. Thread-safe: builds pass managers, keeps no state.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_PASSES_PIPELINES_H
+#define QUERN_PASSES_PIPELINES_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace mlir {
+class OpPassManager;
+} // namespace mlir
+
+namespace quern {
+
+/// What the IR is after a phase.
+enum class Phase {
+  Import, ///< as the frontend emits it, checked
+  Graph,  ///< fused ops, any number of tokens
+  Shape,  ///< one function per program, static shapes
+  Lower,  ///< exec programs with kernel requests
+  Memory, ///< arena offsets and barriers: ready for codegen
+};
+
+/// All phases in order.
+llvm::ArrayRef<Phase> getPhases();
+/// "import", "graph", "shape", "lower", "memory".
+llvm::StringRef getPhaseName(Phase phase);
+std::optional<Phase> parsePhase(llvm::StringRef name);
+
+struct PipelineOptions {
+  int64_t decodeTokens = 1;    ///< tokens of the decode program
+  int64_t verifyTokens = 8;    ///< tokens of verify, rows of head
+  int64_t prefillTokens = 512; ///< tokens of the prefill program
+  bool fuse = true;            ///< off: leaves every op on its own
+};
+
+/// Adds the passes of one phase. The manager is anchored on builtin.module.
+void addPhase(mlir::OpPassManager &manager, Phase phase,
+              const PipelineOptions &options);
+
+/// Adds all phases up to and including `last`.
+void addPhases(mlir::OpPassManager &manager, Phase last,
+               const PipelineOptions &options);
+
+/// Registers all passes of passes/, one pipeline per phase
+/// (--quern-<phase>-phase) and --quern-pipeline{to=<phase>}.
+void registerAllQuernPasses();
+
+} // namespace quern
+
+#endif // QUERN_PASSES_PIPELINES_H

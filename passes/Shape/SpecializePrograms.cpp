@@ -1,0 +1,173 @@
+//===- SpecializePrograms.cpp - Programs of fixed size --------------------===//
+#include "dialects/Exec/IR/ExecOps.h"
+#include "dialects/Qwen/IR/QwenOps.h"
+#include "passes/Passes.h"
+#include "passes/ProgramAttrs.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+
+namespace quern {
+#define GEN_PASS_DEF_SPECIALIZEPROGRAMSPASS
+#include "passes/Passes.h.inc"
+} // namespace quern
+
+using namespace quern;
+
+static RankedTensorType withRows(Type type, int64_t rows) {
+  auto tensor = cast<RankedTensorType>(type);
+  SmallVector<int64_t> shape(tensor.getShape());
+  shape[0] = rows;
+  return RankedTensorType::get(shape, tensor.getElementType());
+}
+
+/// Gives the arguments their static shapes and carries them through the body.
+static LogicalResult setShapes(func::FuncOp func, const ProgramShape &shape) {
+  for (BlockArgument argument : func.getArguments()) {
+    std::optional<qwen::Role> role =
+        getArgumentRole(func, argument.getArgNumber());
+    if (!role)
+      return func.emitOpError()
+             << "argument " << argument.getArgNumber() << " has no role";
+    if (std::optional<int64_t> count = getEntryCount(*role, shape))
+      argument.setType(withRows(argument.getType(), *count));
+  }
+  for (Operation &op : func.getBody().front()) {
+    auto tokenDim = dyn_cast<qwen::TokenDimOpInterface>(op);
+    if (!tokenDim)
+      continue;
+    auto operand =
+        cast<RankedTensorType>(tokenDim.getTokenDimOperand().getType());
+    for (OpResult result : op.getResults())
+      result.setType(withRows(result.getType(), operand.getDimSize(0)));
+  }
+  Operation *terminator = func.getBody().front().getTerminator();
+  func.setFunctionType(FunctionType::get(
+      func.getContext(), func.getBody().front().getArgumentTypes(),
+      terminator->getOperandTypes()));
+  return success();
+}
+
+/// Erases the arguments that nothing uses.
+static void eraseUnusedArguments(func::FuncOp func) {
+  llvm::BitVector unused(func.getNumArguments());
+  for (BlockArgument argument : func.getArguments())
+    if (argument.use_empty())
+      unused.set(argument.getArgNumber());
+  (void)func.eraseArguments(unused);
+}
+
+/// Erases ops without uses; with `eraseEffects` also those that write states.
+static void eraseDeadOps(func::FuncOp func, bool eraseEffects) {
+  Block &body = func.getBody().front();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+    if (!op.hasTrait<OpTrait::IsTerminator>() && op.use_empty() &&
+        (eraseEffects || isMemoryEffectFree(&op)))
+      op.erase();
+}
+
+static qwen::SelectRowsOp findSelectRows(func::FuncOp func) {
+  auto selects = func.getBody().getOps<qwen::SelectRowsOp>();
+  return selects.empty() ? qwen::SelectRowsOp() : *selects.begin();
+}
+
+/// A copy of `forward` of another name and kind, in front of it.
+static func::FuncOp cloneAs(func::FuncOp forward, exec::ProgramKind kind,
+                            const ProgramShape &shape) {
+  OpBuilder builder(forward);
+  auto func = cast<func::FuncOp>(builder.clone(*forward));
+  func.setName(exec::stringifyProgramKind(kind));
+  setProgramAttrs(func, kind, shape);
+  return func;
+}
+
+/// Row i is token i: the selection is the identity.
+static LogicalResult makeWhole(func::FuncOp forward, exec::ProgramKind kind,
+                               int64_t tokens) {
+  ProgramShape shape{tokens, tokens};
+  func::FuncOp func = cloneAs(forward, kind, shape);
+  qwen::SelectRowsOp select = findSelectRows(func);
+  select.replaceAllUsesWith(select.getX());
+  select.erase();
+  eraseUnusedArguments(func);
+  return setShapes(func, shape);
+}
+
+/// All up to the selection; returns the rows that it selects from.
+static LogicalResult makePrefill(func::FuncOp forward, int64_t tokens) {
+  ProgramShape shape{tokens, 0};
+  func::FuncOp func = cloneAs(forward, exec::ProgramKind::Prefill, shape);
+  Value hidden = findSelectRows(func).getX();
+  Operation *terminator = func.getBody().front().getTerminator();
+  terminator->setOperands(hidden);
+  func.setFunctionType(FunctionType::get(
+      func.getContext(), func.getArgumentTypes(), hidden.getType()));
+  auto roleAttrs = DictionaryAttr::get(
+      func.getContext(), makeRoleAttr(func.getContext(), qwen::Role::Hidden));
+  func.setAllResultAttrs(ArrayRef<DictionaryAttr>(roleAttrs));
+  eraseDeadOps(func, /*eraseEffects=*/false);
+  eraseUnusedArguments(func);
+  return setShapes(func, shape);
+}
+
+/// The selection and all after it, with the rows to select from as argument.
+static LogicalResult makeHead(func::FuncOp forward, const ProgramShape &shape) {
+  func::FuncOp func = cloneAs(forward, exec::ProgramKind::Head, shape);
+  qwen::SelectRowsOp select = findSelectRows(func);
+  auto roleAttrs = DictionaryAttr::get(
+      func.getContext(), makeRoleAttr(func.getContext(), qwen::Role::Hidden));
+  if (failed(func.insertArgument(0, select.getX().getType(), roleAttrs,
+                                 select.getLoc())))
+    return failure();
+  select.getXMutable().assign(func.getArgument(0));
+  eraseDeadOps(func, /*eraseEffects=*/true);
+  Operation *first = &func.getBody().front().front();
+  if (first != select.getOperation()) {
+    // Something in front of the cut is needed behind it too.
+    InFlightDiagnostic diag = select.emitOpError()
+                              << "can't be the cut between prefill and head";
+    diag.attachNote(first->getLoc()) << "this is needed after the cut";
+    return diag;
+  }
+  eraseUnusedArguments(func);
+  return setShapes(func, shape);
+}
+
+namespace {
+struct SpecializeProgramsPass
+    : quern::impl::SpecializeProgramsPassBase<SpecializeProgramsPass> {
+  using SpecializeProgramsPassBase::SpecializeProgramsPassBase;
+
+  void runOnOperation() override {
+    if (failed(run()))
+      signalPassFailure();
+  }
+
+  LogicalResult run() {
+    ModuleOp module = getOperation();
+    if (decodeTokens < 1 || verifyTokens < decodeTokens ||
+        prefillTokens < verifyTokens)
+      return module.emitError()
+             << "expected 1 <= decode-tokens <= verify-tokens <= "
+                "prefill-tokens, found "
+             << decodeTokens << ", " << verifyTokens << ", " << prefillTokens;
+    auto forward = module.lookupSymbol<func::FuncOp>("forward");
+    if (!forward)
+      return module.emitError() << "has no function @forward";
+    qwen::SelectRowsOp select = findSelectRows(forward);
+    if (!select || !select.getX().getType().getElementType().isF32())
+      return forward.emitOpError()
+             << "expected a qwen.select_rows of the f32 residual stream";
+    if (failed(makeWhole(forward, exec::ProgramKind::Decode, decodeTokens)) ||
+        failed(makeWhole(forward, exec::ProgramKind::Verify, verifyTokens)) ||
+        failed(makePrefill(forward, prefillTokens)) ||
+        failed(makeHead(forward, {prefillTokens, verifyTokens})))
+      return failure();
+    forward.erase();
+    numPrograms += 4;
+    return success();
+  }
+};
+} // namespace

@@ -1,0 +1,126 @@
+//===- VerifyPrograms.cpp - Border between Shape and Lower ----------------===//
+#include "dialects/Qwen/IR/QwenOps.h"
+#include "passes/Passes.h"
+#include "passes/ProgramAttrs.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+
+namespace quern {
+#define GEN_PASS_DEF_VERIFYPROGRAMSPASS
+#include "passes/Passes.h.inc"
+} // namespace quern
+
+using namespace quern;
+
+/// The roles of the arguments of a program, and of its results.
+static std::pair<SmallVector<qwen::Role>, SmallVector<qwen::Role>>
+getExpectedRoles(exec::ProgramKind kind) {
+  using qwen::Role;
+  switch (kind) {
+  case exec::ProgramKind::Decode:
+  case exec::ProgramKind::Verify:
+    return {{Role::TokenIds, Role::Positions, Role::Slots, Role::PageTable,
+             Role::Sampling, Role::SeenTokens},
+            {Role::Logits, Role::Tokens}};
+  case exec::ProgramKind::Prefill:
+    return {{Role::TokenIds, Role::Positions, Role::Slots, Role::PageTable},
+            {Role::Hidden}};
+  case exec::ProgramKind::Head:
+    return {{Role::Hidden, Role::Rows, Role::Sampling, Role::SeenTokens},
+            {Role::Logits, Role::Tokens}};
+  }
+  llvm_unreachable("unknown kind");
+}
+
+/// Checks one argument or result: its role is expected, new, and has as many
+/// entries as the program says.
+static LogicalResult verifyInterfaceValue(func::FuncOp func, Type type,
+                                          std::optional<qwen::Role> role,
+                                          const ProgramShape &shape,
+                                          SmallVectorImpl<qwen::Role> &expected,
+                                          const Twine &what) {
+  if (!role)
+    return func.emitOpError() << what << " has no role";
+  auto *it = llvm::find(expected, *role);
+  if (it == expected.end())
+    return func.emitOpError()
+           << what << " has the role " << qwen::stringifyRole(*role)
+           << ", which isn't expected here";
+  expected.erase(it);
+  std::optional<int64_t> count = getEntryCount(*role, shape);
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || (count && tensor.getDimSize(0) != *count))
+    return func.emitOpError()
+           << what << ", " << qwen::stringifyRole(*role) << ", expects "
+           << (count ? *count : 0) << " entries, found " << type;
+  return success();
+}
+
+static LogicalResult verifyInterface(func::FuncOp func, exec::ProgramKind kind,
+                                     const ProgramShape &shape) {
+  auto [arguments, results] = getExpectedRoles(kind);
+  for (auto [index, type] : llvm::enumerate(func.getArgumentTypes()))
+    if (failed(verifyInterfaceValue(func, type, getArgumentRole(func, index),
+                                    shape, arguments,
+                                    "argument " + Twine(index))))
+      return failure();
+  for (auto [index, type] : llvm::enumerate(func.getResultTypes()))
+    if (failed(verifyInterfaceValue(func, type, getResultRole(func, index),
+                                    shape, results, "result " + Twine(index))))
+      return failure();
+  // An argument that the model doesn't use may be missing, a result may not.
+  if (!results.empty())
+    return func.emitOpError() << "has no result with the role "
+                              << qwen::stringifyRole(results.front());
+  return success();
+}
+
+static LogicalResult verifyBody(func::FuncOp func, exec::ProgramKind kind) {
+  if (!func.getBody().hasOneBlock())
+    return func.emitOpError() << "expected one block";
+  for (Operation &op : func.getBody().front()) {
+    if (isa<qwen::SelectRowsOp>(op) && kind != exec::ProgramKind::Head)
+      return op.emitOpError() << "is only expected in the head program";
+    for (Value value : op.getResults()) {
+      auto tensor = dyn_cast<RankedTensorType>(value.getType());
+      if (!tensor || !tensor.hasStaticShape())
+        return op.emitOpError()
+               << "expected static shapes, found " << value.getType();
+    }
+  }
+  return success();
+}
+
+namespace {
+struct VerifyProgramsPass
+    : quern::impl::VerifyProgramsPassBase<VerifyProgramsPass> {
+  void runOnOperation() override {
+    if (failed(verify(getOperation())))
+      signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+
+  LogicalResult verify(ModuleOp module) {
+    llvm::SmallDenseMap<int, func::FuncOp> kinds;
+    for (auto func : module.getOps<func::FuncOp>()) {
+      std::optional<exec::ProgramKind> kind = getProgramKind(func);
+      std::optional<ProgramShape> shape = getProgramShape(func);
+      if (!kind || !shape || func.isDeclaration())
+        return func.emitOpError() << "doesn't say which program it is";
+      auto [it, inserted] = kinds.try_emplace(int(*kind), func);
+      if (!inserted) {
+        InFlightDiagnostic diag = func.emitOpError()
+                                  << "is the second program of its kind";
+        diag.attachNote(it->second.getLoc()) << "the first";
+        return diag;
+      }
+      if (failed(verifyBody(func, *kind)) ||
+          failed(verifyInterface(func, *kind, *shape)))
+        return failure();
+    }
+    return success();
+  }
+};
+} // namespace

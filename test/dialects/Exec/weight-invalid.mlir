@@ -1,0 +1,67 @@
+// RUN: quern-opt %s --split-input-file --verify-diagnostics
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+qwen.weight @b : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{plain packing takes one source, found 2}}
+exec.weight @w plain [@a, @b] : tensor<8x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{concatenate takes at least two sources, found 1}}
+exec.weight @w concatenate [@a] : tensor<4x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{interleave takes two sources, found 1}}
+exec.weight @w interleave [@a] : tensor<4x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-note @+1 {{the source has type 'tensor<6x8xf32>'}}
+qwen.weight @b : tensor<6x8xf32> from "f" at 0
+// expected-error @+1 {{interleave takes sources of one shape}}
+exec.weight @w interleave [@a, @b] : tensor<10x8xf32>
+
+// -----
+
+// expected-error @+1 {{refers to @a, which does not exist}}
+exec.weight @w plain [@a] : tensor<4x8xf32>
+
+// -----
+
+// expected-note @+1 {{defined here}}
+exec.constant @a dense<0.0> : tensor<4x8xf32>
+// expected-error @+1 {{expected @a to be a qwen.weight, found a exec.constant}}
+exec.weight @w plain [@a] : tensor<4x8xf32>
+
+// -----
+
+// expected-note @+1 {{the source has type 'tensor<4x8xbf16>'}}
+qwen.weight @a : tensor<4x8xbf16> from "f" at 0
+// expected-error @+1 {{of type 'tensor<4x8xf32>' can't hold rows of @a}}
+exec.weight @w plain [@a] : tensor<4x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{has 5 rows, but its sources have 4}}
+exec.weight @w plain [@a] : tensor<5x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{expected a static shape, found 'tensor<?x8xf32>'}}
+exec.weight @w plain [@a] : tensor<?x8xf32>
+
+// -----
+
+// expected-error @+1 {{expected elements of whole bytes, found 'tensor<4xi1>'}}
+exec.constant @c dense<true> : tensor<4xi1>
+
+// -----
+
+// expected-error @+1 {{expected a ranked tensor, found 'vector<4xf32>'}}
+exec.constant @c dense<0.0> : vector<4xf32>
