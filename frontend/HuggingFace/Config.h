@@ -69,6 +69,8 @@ struct RopeConfig {
   /// sum is rotaryDim / 2.
   std::vector<int64_t> mropeSection;
   bool mropeInterleaved = false;
+
+  bool operator==(const RopeConfig &) const = default;
 };
 
 /// Mixture of experts.
@@ -80,6 +82,8 @@ struct MoeConfig {
   int64_t sharedExpertIntermediateSize = 0;
   /// Whether the weights of the chosen experts are scaled to the sum one.
   bool normTopkProb = false;
+
+  bool operator==(const MoeConfig &) const = default;
 };
 
 /// Gated delta net layers.
@@ -90,6 +94,8 @@ struct LinearAttentionConfig {
   int64_t keyHeadDim = 0;
   int64_t valueHeadDim = 0;
   int64_t convKernelDim = 0;
+
+  bool operator==(const LinearAttentionConfig &) const = default;
 };
 
 struct ModelConfig {
@@ -125,6 +131,8 @@ struct ModelConfig {
   std::vector<int64_t> eosTokenIds;
   /// Keys that nothing here knows, one line each; they had no effect.
   std::vector<std::string> warnings;
+
+  bool operator==(const ModelConfig &) const = default;
 };
 
 /// Bounds beyond which a number can only be an error or an attack.

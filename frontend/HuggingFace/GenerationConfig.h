@@ -36,6 +36,8 @@ struct GenerationConfig {
   std::vector<int64_t> eosTokenIds;
   /// Keys without effect, one line each.
   std::vector<std::string> warnings;
+
+  bool operator==(const GenerationConfig &) const = default;
 };
 
 /// Parses the text of a generation_config.json; `config` gives the vocabulary

@@ -16,6 +16,11 @@ function(quern_configure_target name)
                                            -fno-omit-frame-pointer)
     target_link_options(${name} PUBLIC -fsanitize=${QUERN_SANITIZE})
   endif()
+  if(QUERN_BUILD_FUZZERS)
+    # Coverage for libFuzzer; only the harnesses link its main function.
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)
+    target_link_options(${name} PUBLIC -fsanitize=fuzzer-no-link)
+  endif()
 endfunction()
 
 # quern_add_library(NAME SOURCES a.cpp ... LINK lib ... [UNITY])
@@ -52,4 +57,34 @@ function(quern_add_test name)
     QUERN_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+# quern_add_fuzzer(NAME SOURCES a.cpp ... LINK lib ... [DICTIONARY file]
+#                  [MUTATIONS n])
+# A harness (test/fuzz/Fuzz.h) named quern-fuzz-<NAME> with its corpus in
+# test/fuzz/corpus/<NAME>. Ordinarily it replays the corpus and n fixed
+# mutations of it as the test fuzz-<NAME>; with QUERN_BUILD_FUZZERS (clang) it
+# is a libFuzzer binary, and the test only replays the corpus.
+function(quern_add_fuzzer name)
+  cmake_parse_arguments(ARG "" "DICTIONARY;MUTATIONS" "SOURCES;LINK" ${ARGN})
+  set(target quern-fuzz-${name})
+  set(corpus ${CMAKE_SOURCE_DIR}/test/fuzz/corpus/${name})
+  if(QUERN_BUILD_FUZZERS)
+    quern_add_executable(${target} SOURCES ${ARG_SOURCES} LINK ${ARG_LINK})
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME fuzz-${name} COMMAND ${target} -runs=0 ${corpus})
+    return()
+  endif()
+  if(NOT ARG_MUTATIONS)
+    set(ARG_MUTATIONS 2000)
+  endif()
+  set(arguments --mutations ${ARG_MUTATIONS})
+  if(ARG_DICTIONARY)
+    list(APPEND arguments --dictionary
+         ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_DICTIONARY})
+  endif()
+  quern_add_executable(${target} LINK ${ARG_LINK} SOURCES
+    ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/test/fuzz/FuzzMain.cpp)
+  add_test(NAME fuzz-${name} COMMAND ${target} ${arguments} ${corpus})
+  set_tests_properties(fuzz-${name} PROPERTIES TIMEOUT 300)
 endfunction()

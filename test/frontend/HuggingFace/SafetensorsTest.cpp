@@ -230,7 +230,7 @@ TEST(SafetensorsBad, HugeHeaderIsRefusedFast) {
   auto start = std::chrono::steady_clock::now();
   // Many tiny values: no tree of them may be built.
   std::string header = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1";
-  for (int i = 0; i < 8'000'000; ++i)
+  for (int i = 0; i < 2'000'000; ++i)
     header += ",1";
   header += "],\"data_offsets\":[0,1]}}";
   EXPECT_TRUE(refused(header, 1, "more than"));
