@@ -108,6 +108,10 @@ Status tool::inspect(const InspectOptions &options) {
   }
   if (!options.spirvName.empty())
     return showSpirv(bundle, options);
+  if (!options.htmlPath.empty())
+    return writeFileAtomically(options.htmlPath, describeAsHtml(bundle));
+  if (options.json)
+    return print(describeAsJson(bundle) + "\n");
   QUERN_RETURN_IF_ERROR(print(describeAsText(bundle)));
   if (options.verify)
     return print("\nall checksums are right\n");

@@ -21,8 +21,10 @@ struct InspectOptions {
   std::string path;
   bool verify = false; ///< Check the hashes of weights and IR too.
   // At most one of these is set; none prints the summary.
+  bool json = false;
   bool ir = false;        ///< Print the IR.
   std::string spirvName;  ///< Disassemble this kernel.
+  std::string htmlPath;   ///< Write the page here.
   bool raw = false;       ///< With spirvName: the module as it is.
   std::string targetName; ///< Of which target; the first if empty.
 };
@@ -32,6 +34,12 @@ Status inspect(const InspectOptions &options);
 
 /// Tables of sections, model, states, programs, kernels and the memory plan.
 std::string describeAsText(const Bundle &bundle);
+/// {"file", "format", "sections", "manifest"}; the manifest has the fields of
+/// manifest.fbs. Offsets that are absent are null.
+std::string describeAsJson(const Bundle &bundle);
+/// A self-contained page: dispatch graph, memory plan over time, dispatches.
+/// Shows describeAsJson, embedded, by a script of its own (InspectPage.html).
+std::string describeAsHtml(const Bundle &bundle);
 
 } // namespace quern::tool
 

@@ -18,9 +18,12 @@ void tool::addInspectCommand(CLI::App &app, Command &selected) {
   command->add_flag("--verify", options->verify,
                     "Check the checksums of weights and IR too");
   CLI::Option_group *view = command->add_option_group("view");
+  view->add_flag("--json", options->json, "Print JSON");
   view->add_flag("--ir", options->ir, "Print the IR that the bundle holds");
   CLI::Option *spirv = view->add_option(
       "--spirv", options->spirvName, "Disassemble a kernel (with spirv-dis)");
+  view->add_option("--html", options->htmlPath,
+                   "Write one self-contained page to this file");
   view->require_option(0, 1);
   command
       ->add_flag("--raw", options->raw,
