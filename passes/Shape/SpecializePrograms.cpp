@@ -147,12 +147,13 @@ struct SpecializeProgramsPass
 
   LogicalResult run() {
     ModuleOp module = getOperation();
-    if (decodeTokens < 1 || verifyTokens < decodeTokens ||
-        prefillTokens < verifyTokens)
+    int64_t decode = decodeTokens, verify = verifyTokens,
+            prefill = prefillTokens;
+    if (decode < 1 || verify < decode || prefill < verify)
       return module.emitError()
              << "expected 1 <= decode-tokens <= verify-tokens <= "
                 "prefill-tokens, found "
-             << decodeTokens << ", " << verifyTokens << ", " << prefillTokens;
+             << decode << ", " << verify << ", " << prefill;
     auto forward = module.lookupSymbol<func::FuncOp>("forward");
     if (!forward)
       return module.emitError() << "has no function @forward";
@@ -160,10 +161,10 @@ struct SpecializeProgramsPass
     if (!select || !select.getX().getType().getElementType().isF32())
       return forward.emitOpError()
              << "expected a qwen.select_rows of the f32 residual stream";
-    if (failed(makeWhole(forward, exec::ProgramKind::Decode, decodeTokens)) ||
-        failed(makeWhole(forward, exec::ProgramKind::Verify, verifyTokens)) ||
-        failed(makePrefill(forward, prefillTokens)) ||
-        failed(makeHead(forward, {prefillTokens, verifyTokens})))
+    if (failed(makeWhole(forward, exec::ProgramKind::Decode, decode)) ||
+        failed(makeWhole(forward, exec::ProgramKind::Verify, verify)) ||
+        failed(makePrefill(forward, prefill)) ||
+        failed(makeHead(forward, {prefill, verify})))
       return failure();
     forward.erase();
     numPrograms += 4;
