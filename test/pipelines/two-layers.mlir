@@ -67,7 +67,8 @@
 // MEMORY: exec.dispatch @rope_table_t1_8
 // MEMORY: exec.barrier
 // MEMORY-NEXT: exec.dispatch @rms_norm_t1_16
-// MEMORY-LABEL: exec.program @prefill kind prefill tokens 512 rows 0 arena_peak [[ARENA]]
+// MEMORY-LABEL: exec.program @prefill kind prefill tokens 512 rows 0
+// MEMORY-SAME: arena_peak [[ARENA]] {
 // MEMORY-LABEL: exec.program @head kind head tokens 512 rows 8 arena_peak
 // MEMORY-NOT: func.func
 
