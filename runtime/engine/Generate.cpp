@@ -1,0 +1,109 @@
+//===- Generate.cpp - One prompt to its continuation ----------------------===//
+
+#include "runtime/engine/Generate.h"
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+using namespace quern;
+
+namespace {
+
+/// Hands tokens and their text to the callback.
+class TextStream final : public TokenListener {
+public:
+  TextStream(const Tokenizer *tokenizer, const GenerateCallback &callback)
+      : callback(callback) {
+    if (tokenizer)
+      detokenizer.emplace(*tokenizer, DecodeOptions{/*skipSpecial=*/true});
+    text.reserve(4096);
+  }
+
+  bool onToken(int32_t token) override {
+    text.clear();
+    // Surplus rows of the embedding are tokens without a text.
+    if (detokenizer)
+      (void)detokenizer->append(token, text);
+    return !callback || callback(token, text);
+  }
+
+  void finish() {
+    text.clear();
+    if (detokenizer)
+      detokenizer->flush(text);
+    if (callback && !text.empty())
+      (void)callback(-1, text);
+  }
+
+private:
+  const GenerateCallback &callback;
+  std::optional<StreamingDetokenizer> detokenizer;
+  std::string text;
+};
+
+} // namespace
+
+SamplingParameters quern::getSamplingDefaults(const Bundle &bundle) {
+  SamplingParameters parameters;
+  const bundle::SamplingDefaults *defaults = bundle.getManifest().sampling();
+  if (!defaults)
+    return parameters;
+  if (defaults->do_sample()) {
+    parameters.temperature = defaults->temperature();
+    parameters.topK = defaults->top_k();
+    parameters.topP = defaults->top_p();
+    parameters.minP = defaults->min_p();
+  }
+  parameters.repetitionPenalty = defaults->repetition_penalty();
+  return parameters;
+}
+
+static double secondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+      .count();
+}
+
+/// Cuts the sequence to what it shares with the prompt. At least one token of
+/// the prompt is left to be fed: its row gives the first new token.
+static void reusePrefix(const Engine &engine, Sequence &sequence,
+                        std::span<const int32_t> prompt) {
+  uint32_t keep = sequence.getCommonPrefix(prompt);
+  if (keep == prompt.size() && keep != 0)
+    --keep;
+  if (keep != sequence.getLength() && !engine.getGeometry().canTruncate)
+    keep = 0;
+  sequence.truncate(keep);
+}
+
+Result<GenerateResult> quern::generate(Engine &engine, Sequence &sequence,
+                                       const Tokenizer *tokenizer,
+                                       std::span<const int32_t> prompt,
+                                       const GenerationOptions &options,
+                                       const GenerateCallback &callback) {
+  reusePrefix(engine, sequence, prompt);
+  GenerateResult result;
+  result.promptTokens = prompt.size();
+  result.reusedTokens = sequence.getLength();
+
+  TextStream stream(tokenizer, callback);
+  Scheduler scheduler(engine);
+  Generation generation(sequence, prompt.subspan(result.reusedTokens), options,
+                        &stream);
+  QUERN_RETURN_IF_ERROR(scheduler.add(generation));
+  auto begin = std::chrono::steady_clock::now();
+  while (generation.isRunning()) {
+    QUERN_RETURN_IF_ERROR(scheduler.step());
+    if (generation.getNumGenerated() <= 1) {
+      result.prefillSeconds = secondsSince(begin);
+      if (generation.isPromptDone())
+        begin = std::chrono::steady_clock::now();
+    } else {
+      result.decodeSeconds = secondsSince(begin);
+    }
+  }
+  stream.finish();
+  result.finishReason = generation.getFinishReason();
+  result.generatedTokens = generation.getNumGenerated();
+  return result;
+}
