@@ -1,0 +1,61 @@
+//===- Elementwise.cpp - embedding, select_rows, residual_add, swiglu -----===//
+#include "codegen/Kernels/KernelFamilies.h"
+#include "codegen/Kernels/Rows.h"
+
+using namespace quern;
+
+/// out[t] = table[min(ids[t], limit - 1)], f32.
+static Status buildGather(KernelBuilder &k, std::string_view table,
+                          std::string_view ids, std::string_view limit,
+                          std::string_view rows, std::string_view count) {
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "H", 8));
+  int64_t octets = k.dim("H") / 8;
+  uint64_t inputBits = dataTypeBits(k.getType(table));
+  k.idealBytes = k.getArgument("out").getElements() * (inputBits / 8 + 4);
+  InputBuffer source = k.getInput(table), index = k.getInput(ids);
+  OutputBuffer out = k.getOutput("out");
+  return buildPerOctet(
+      k, k.dim(rows), k.dim("H"), [&](Expression row, Expression octet) {
+        Expression from =
+            min(toIndex(index.read(row)), k.index(k.dim(limit) - 1));
+        out.writeOctet(row * double(octets) + octet,
+                       source.readOctet(from * double(octets) + octet));
+      },
+      count);
+}
+
+Status quern::buildEmbedding(KernelBuilder &k) {
+  return buildGather(k, "table", "ids", "V", "T", "tokens");
+}
+
+Status quern::buildSelectRows(KernelBuilder &k) {
+  return buildGather(k, "x", "rows", "T", "R", "rows");
+}
+
+/// out[t, i] = function(left[t, i], right[t, i])
+template <typename Function>
+static Status buildBinary(KernelBuilder &k, std::string_view left,
+                          std::string_view right, std::string_view features,
+                          Function function) {
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, features, 8));
+  int64_t octets = k.dim(features) / 8;
+  InputBuffer x = k.getInput(left), y = k.getInput(right);
+  OutputBuffer out = k.getOutput("out");
+  return buildPerOctet(
+      k, k.dim("T"), k.dim(features), [&](Expression row, Expression octet) {
+        Expression at = row * double(octets) + octet;
+        Octet a = x.readOctet(at), b = y.readOctet(at);
+        out.writeOctet(at, mapOctets(function, a, k.reorder(b, a.order)));
+      });
+}
+
+Status quern::buildResidualAdd(KernelBuilder &k) {
+  return buildBinary(k, "residual", "delta", "H",
+                     [](Expression a, Expression b) { return a + b; });
+}
+
+Status quern::buildSwiglu(KernelBuilder &k) {
+  return buildBinary(k, "gate", "up", "I", [](Expression a, Expression b) {
+    return silu(a) * b;
+  });
+}

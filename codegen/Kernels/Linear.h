@@ -1,0 +1,54 @@
+//===- Linear.h - The parts of a linear layer --------------------*- C++ -*-===//
+#ifndef QUERN_CODEGEN_KERNELS_LINEAR_H
+#define QUERN_CODEGEN_KERNELS_LINEAR_H
+
+#include "codegen/Kernels/Rows.h"
+
+namespace quern {
+
+/// What happens to the products of one token before they are stored.
+enum class LinearEpilogue : uint8_t {
+  None,   ///< out[n] = y[n]
+  Swiglu, ///< out[n] = silu(y[2n]) * y[2n + 1]
+};
+
+/// y = x W^T for tokens x K inputs and weight rows x K weights.
+struct Linear {
+  int64_t tokens = 0, inputs = 0, weightRows = 0;
+  LinearEpilogue epilogue = LinearEpilogue::None;
+
+  int64_t octets() const { return inputs / 8; }
+  unsigned perOutput() const {
+    return epilogue == LinearEpilogue::Swiglu ? 2 : 1;
+  }
+  int64_t outputs() const { return weightRows / perOutput(); }
+};
+
+/// The outputs of consecutive weight rows, the first an even one.
+Expressions applyEpilogue(LinearEpilogue epilogue,
+                          llvm::ArrayRef<Expression> products);
+
+/// The largest power of two up to `wanted` of weight rows per lane or subgroup
+/// for which stores to `out` stay aligned.
+unsigned chooseRows(const KernelBuilder &k, const Linear &linear,
+                    unsigned wanted);
+
+/// The output, in the widest units that runs of `rows` weight rows allow.
+OutputBuffer getLinearOutput(KernelBuilder &k, const Linear &linear,
+                             unsigned rows);
+
+/// Stores the outputs of one token for the weight rows from `row`.
+void storeOutputs(KernelBuilder &k, const Linear &linear,
+                  const OutputBuffer &out, Expression token, Expression row,
+                  llvm::ArrayRef<Expression> products);
+
+/// Few tokens: a subgroup computes a few weight rows for all of them, its
+/// lanes share K, and every weight is read once.
+Status buildLinearRows(KernelBuilder &k, const Linear &linear);
+
+/// Many tokens: a lane computes a register tile of tokens x weight rows.
+Status buildLinearTiles(KernelBuilder &k, const Linear &linear);
+
+} // namespace quern
+
+#endif // QUERN_CODEGEN_KERNELS_LINEAR_H

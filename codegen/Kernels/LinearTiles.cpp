@@ -1,0 +1,113 @@
+//===- LinearTiles.cpp - linear for many tokens ---------------------------===//
+//
+// Lanes form a grid of token lanes x row lanes; each owns a register tile of
+// consecutive tokens and consecutive weight rows and walks K octet by octet.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/Kernels/Linear.h"
+
+using namespace quern;
+
+namespace {
+
+class LinearTilesBuilder {
+public:
+  LinearTilesBuilder(KernelBuilder &k, const Linear &linear)
+      : k(k), linear(linear), tokens(k.getTarget().gemmTokens),
+        rows(chooseRows(k, linear, k.getTarget().gemmRows)) {}
+
+  Status build() {
+    k.setSubgroups(k.getTarget().subgroupsPerWorkgroup);
+    unsigned lanes = k.launch.workgroupSize[0];
+    unsigned tokenLanes = std::min(8u, lanes), rowLanes = lanes / tokenLanes;
+    int64_t tileRows = int64_t(rowLanes) * rows;
+    uint32_t tileTokens = tokenLanes * tokens;
+    k.setGrid(0, (linear.weightRows + tileRows - 1) / tileRows);
+    QUERN_RETURN_IF_ERROR(k.setCountedGrid(linear.tokens, tileTokens));
+    x = k.getInput("x");
+    weight = k.getInput("weight");
+    out = getLinearOutput(k, linear, rows);
+
+    Expression thread =
+        k.getSubgroup() * double(k.getSubgroupSize()) + k.getLane();
+    firstToken = k.getGroup(1) * double(tileTokens) +
+                 thread / double(rowLanes) * double(tokens);
+    firstRow = k.getGroup(0) * double(tileRows) +
+               thread % double(rowLanes) * double(rows);
+    buildTile(linear.tokens % tileTokens != 0,
+              linear.weightRows % tileRows != 0);
+    return Status::ok();
+  }
+
+private:
+  void buildTile(bool tokensMayEnd, bool rowsMayEnd) {
+    Expressions tokenBases =
+        makeBases(firstToken, tokens, linear.tokens, tokensMayEnd);
+    Expressions rowBases =
+        makeBases(firstRow, rows, linear.weightRows, rowsMayEnd);
+    Expressions zeros(tokens * rows, k.f32(0));
+    Expressions products = k.loop(
+        k.index(0), k.index(linear.octets()), 1, zeros,
+        [&](Expression octet, llvm::ArrayRef<Expression> carried) {
+          return multiply(octet, tokenBases, rowBases, carried);
+        });
+    for (unsigned t = 0; t != tokens; ++t) {
+      Expression token = firstToken + double(t);
+      auto isInside = [&] {
+        Expression inside = token < double(linear.tokens);
+        return rowsMayEnd ? inside & (firstRow < double(linear.weightRows))
+                          : inside;
+      };
+      k.guard(tokensMayEnd || rowsMayEnd, isInside, [&] {
+        storeOutputs(
+            k, linear, out, token, firstRow,
+            llvm::ArrayRef<Expression>(products).slice(t * rows, rows));
+      });
+    }
+  }
+
+  /// First octets of `count` rows of a matrix, rows clamped to its end.
+  Expressions makeBases(Expression first, unsigned count, int64_t total,
+                        bool mayEnd) {
+    Expressions bases;
+    for (unsigned i = 0; i != count; ++i) {
+      Expression at = first + double(i);
+      if (mayEnd)
+        at = min(at, k.index(total - 1));
+      bases.push_back(at * double(linear.octets()));
+    }
+    return bases;
+  }
+
+  Expressions multiply(Expression octet, llvm::ArrayRef<Expression> tokenBases,
+                       llvm::ArrayRef<Expression> rowBases,
+                       llvm::ArrayRef<Expression> carried) {
+    Expressions products(carried.begin(), carried.end());
+    llvm::SmallVector<Octet, 8> weights;
+    for (Expression base : rowBases)
+      weights.push_back(weight.readOctet(base + octet));
+    for (unsigned t = 0; t != tokens; ++t) {
+      Octet input = k.reorder(x.readOctet(tokenBases[t] + octet),
+                              weight.naturalOrder());
+      for (unsigned r = 0; r != rows; ++r) {
+        Expression &product = products[t * rows + r];
+        product =
+            dot(weights[r].b, input.b, dot(weights[r].a, input.a, product));
+      }
+    }
+    return products;
+  }
+
+  KernelBuilder &k;
+  const Linear &linear;
+  unsigned tokens, rows;
+  InputBuffer x, weight;
+  OutputBuffer out;
+  Expression firstToken, firstRow;
+};
+
+} // namespace
+
+Status quern::buildLinearTiles(KernelBuilder &k, const Linear &linear) {
+  return LinearTilesBuilder(k, linear).build();
+}

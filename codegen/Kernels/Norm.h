@@ -1,0 +1,33 @@
+//===- Norm.h - The parts of an RMS norm -------------------------*- C++ -*-===//
+//
+// Used by the norm families and by the families that normalise heads.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_CODEGEN_KERNELS_NORM_H
+#define QUERN_CODEGEN_KERNELS_NORM_H
+
+#include "codegen/Kernels/Rows.h"
+
+namespace quern {
+
+struct NormConfig {
+  double epsilon = 0;
+  bool unitOffset = false; ///< The factor is 1 + weight.
+};
+
+/// Members epsilon and unit_offset of the config.
+Result<NormConfig> readNormConfig(const KernelBuilder &k);
+
+/// 1 / sqrt(mean(x^2) + epsilon) of a row of `octets` octets that `lanes`
+/// lanes share (a team of a subgroup, or the workgroup); all of them get it.
+Expression buildNormScale(KernelBuilder &k, const NormConfig &config,
+                          int64_t octets, unsigned lanes, Expression lane,
+                          llvm::function_ref<Octet(Expression)> read);
+
+/// x * scale * (weight or 1 + weight), in the order of x.
+Octet applyNorm(KernelBuilder &k, const NormConfig &config, const Octet &x,
+                Expression scale, const Octet &weight);
+
+} // namespace quern
+
+#endif // QUERN_CODEGEN_KERNELS_NORM_H

@@ -1,0 +1,126 @@
+//===- Rotary.cpp - rope_table, rope and the rotation ---------------------===//
+#include "codegen/Kernels/Rotary.h"
+#include "codegen/Kernels/KernelFamilies.h"
+
+using namespace quern;
+
+namespace {
+
+struct SineCosine {
+  Expression sine, cosine;
+};
+
+/// Sine and cosine of vectors x with 0 <= x < 2^18, error below 3e-7 absolute
+/// on any device: only products that are exact in f32 are subtracted, so
+/// nothing depends on fused multiply-add or on the device's sine.
+///
+/// x = n pi/2 + r. pi/2 is split into three parts of 15 bits, n (18 bits) into
+/// two of 9 bits, so every product has at most 24 bits.
+SineCosine buildSineCosine(Expression x) {
+  constexpr double parts[] = {0x1.922p+0, -0x1.2afp-18, 0x1.0b48p-34};
+  Expression n = roundEven(x * 0.63661977236758134308);
+  Expression high = roundEven(n * (1.0 / 512)) * 512, low = n - high;
+  Expression r = x;
+  for (double part : parts)
+    r = (r - high * part) - low * part;
+
+  // Taylor series; on [-pi/4, pi/4] the remainders are below 3e-8.
+  Expression r2 = r * r;
+  Expression s =
+      r + r * r2 *
+              (-1.0 / 6 +
+               r2 * (1.0 / 120 + r2 * (-1.0 / 5040 + r2 * (1.0 / 362880))));
+  Expression c =
+      1 +
+      r2 * (-0.5 + r2 * (1.0 / 24 + r2 * (-1.0 / 720 + r2 * (1.0 / 40320))));
+
+  Expression quadrant = toI32(n) & 3;
+  Expression swap = (quadrant & 1) == 1;
+  Expression sine = select(swap, c, s), cosine = select(swap, s, c);
+  // Quadrants 2 and 3 negate the sine, 1 and 2 the cosine.
+  Expression sineSign = (quadrant & 2) << 30;
+  Expression cosineSign = ((quadrant + 1) & 2) << 30;
+  return {floatOf(bitsOf(sine) ^ sineSign),
+          floatOf(bitsOf(cosine) ^ cosineSign)};
+}
+
+} // namespace
+
+Status quern::buildRopeTable(KernelBuilder &k) {
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "F", 8));
+  QUERN_ASSIGN_OR_RETURN(double factor, k.getFloat("attention_factor"));
+  if (k.dim("RD") != 2 * k.dim("F"))
+    return invalidArgument("the table has " + std::to_string(k.dim("RD")) +
+                           " entries per token for " +
+                           std::to_string(k.dim("F")) + " frequencies");
+  InputBuffer positions = k.getInput("positions"),
+              frequencies = k.getInput("inverse_frequencies");
+  OutputBuffer out = k.getOutput("out");
+  int64_t octets = k.dim("F") / 8;
+  return buildPerOctet(
+      k, k.dim("T"), k.dim("F"), [&](Expression token, Expression octet) {
+        Expression position = toF32(positions.read(token));
+        Octet angles = mapOctet(
+            [&](Expression frequency) { return frequency * position; },
+            frequencies.readOctet(octet));
+        SineCosine a = buildSineCosine(angles.a), b = buildSineCosine(angles.b);
+        Expression base = token * double(2 * octets) + octet;
+        out.writeOctet(base, {a.cosine * factor, b.cosine * factor});
+        out.writeOctet(base + double(octets),
+                       {a.sine * factor, b.sine * factor});
+      });
+}
+
+Status quern::checkRotary(const KernelBuilder &k) {
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "D", 8));
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "RD", 16));
+  if (k.dim("RD") <= k.dim("D"))
+    return Status::ok();
+  return invalidArgument("the rotary table has " +
+                         std::to_string(k.dim("RD")) +
+                         " entries for heads of " +
+                         std::to_string(k.dim("D")) + " elements");
+}
+
+Octet quern::buildRotation(KernelBuilder &k, const InputBuffer &table,
+                           Expression token, Expression octet,
+                           llvm::function_ref<Octet(Expression)> read) {
+  int64_t half = k.dim("RD") / 16, octets = k.dim("D") / 8;
+  Octet own = k.reorder(read(octet), OctetOrder::Linear);
+  Expression isSecond = octet >= double(half);
+  Expression passes = octet >= double(2 * half);
+  auto ifRotated = [&](Expression value, Expression otherwise) {
+    return octets == 2 * half ? value : select(passes, otherwise, value);
+  };
+  Expression partner =
+      ifRotated(select(isSecond, octet - double(half), octet + double(half)),
+                octet);
+  Expression entry = ifRotated(
+      select(isSecond, octet - double(half), octet), k.index(0));
+  Octet other = k.reorder(read(partner), OctetOrder::Linear);
+  Expression base = token * double(2 * half) + entry;
+  Octet cosine = table.readOctet(base);
+  Octet sine = table.readOctet(base + double(half));
+  auto rotate = [&](Expression x, Expression y, Expression c, Expression s) {
+    return ifRotated(x * c + select(isSecond, y, 0 - y) * s, x);
+  };
+  return {rotate(own.a, other.a, cosine.a, sine.a),
+          rotate(own.b, other.b, cosine.b, sine.b), OctetOrder::Linear};
+}
+
+Status quern::buildRope(KernelBuilder &k) {
+  QUERN_RETURN_IF_ERROR(checkRotary(k));
+  InputBuffer x = k.getInput("x"), table = k.getInput("table");
+  OutputBuffer out = k.getOutput("out");
+  int64_t octets = k.dim("D") / 8, heads = k.dim("HEADS");
+  return buildPerOctet(
+      k, k.dim("T"), heads * k.dim("D"),
+      [&](Expression token, Expression item) {
+        Expression head = item / double(octets), octet = item % double(octets);
+        Expression base = (token * double(heads) + head) * double(octets);
+        out.writeOctet(base + octet,
+                       buildRotation(k, table, token, octet, [&](Expression at) {
+                         return x.readOctet(base + at);
+                       }));
+      });
+}

@@ -1,0 +1,71 @@
+//===- ConvertKernelToSPIRV.cpp - The conversion to SPIR-V ----------------===//
+#include "codegen/SPIRV/Passes.h"
+
+#include "mlir/Conversion/ArithToSPIRV/ArithToSPIRV.h"
+#include "mlir/Conversion/ControlFlowToSPIRV/ControlFlowToSPIRV.h"
+#include "mlir/Conversion/GPUToSPIRV/GPUToSPIRV.h"
+#include "mlir/Conversion/IndexToSPIRV/IndexToSPIRV.h"
+#include "mlir/Conversion/MathToSPIRV/MathToSPIRV.h"
+#include "mlir/Conversion/MemRefToSPIRV/MemRefToSPIRV.h"
+#include "mlir/Conversion/SCFToSPIRV/SCFToSPIRV.h"
+#include "mlir/Conversion/UBToSPIRV/UBToSPIRV.h"
+#include "mlir/Conversion/VectorToSPIRV/VectorToSPIRV.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
+#include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
+#include "mlir/Dialect/SPIRV/Transforms/SPIRVConversion.h"
+
+using namespace mlir;
+
+namespace quern {
+#define GEN_PASS_DEF_CONVERTKERNELTOSPIRVPASS
+#include "codegen/SPIRV/Passes.h.inc"
+} // namespace quern
+
+namespace {
+
+using namespace quern;
+
+class ConvertKernelToSPIRV
+    : public quern::impl::ConvertKernelToSPIRVPassBase<ConvertKernelToSPIRV> {
+public:
+  using ConvertKernelToSPIRVPassBase::ConvertKernelToSPIRVPassBase;
+
+  void runOnOperation() override {
+    for (auto module : llvm::make_early_inc_range(
+             getOperation().getOps<gpu::GPUModuleOp>()))
+      if (failed(convert(module)))
+        return signalPassFailure();
+  }
+
+private:
+  LogicalResult convert(gpu::GPUModuleOp module) {
+    if (!spirv::lookupTargetEnv(module))
+      return module.emitError() << "needs " << spirv::getTargetEnvAttrName()
+                                << " on it or an op around it";
+    spirv::TargetEnvAttr environment = spirv::lookupTargetEnv(module);
+    SPIRVConversionOptions options;
+    options.use64bitIndex = use64bitIndex;
+    options.emulateLT32BitScalarTypes = false;
+    options.emulateUnsupportedFloatTypes = false;
+    SPIRVTypeConverter converter(environment, options);
+    std::unique_ptr<SPIRVConversionTarget> target =
+        SPIRVConversionTarget::get(environment);
+
+    RewritePatternSet patterns(&getContext());
+    ScfToSPIRVContext scfContext;
+    populateGPUToSPIRVPatterns(converter, patterns);
+    populateSCFToSPIRVPatterns(converter, scfContext, patterns);
+    arith::populateArithToSPIRVPatterns(converter, patterns);
+    populateMathToSPIRVPatterns(converter, patterns);
+    populateMemRefToSPIRVPatterns(converter, patterns);
+    populateVectorToSPIRVPatterns(converter, patterns);
+    index::populateIndexToSPIRVPatterns(converter, patterns);
+    ub::populateUBToSPIRVConversionPatterns(converter, patterns);
+    cf::populateControlFlowToSPIRVPatterns(converter, patterns);
+    populateKernelToSPIRVPatterns(converter, patterns);
+    return applyFullConversion(module, *target, std::move(patterns));
+  }
+};
+
+} // namespace

@@ -1,0 +1,281 @@
+//===- TargetDescription.cpp - Reading target descriptions ----------------===//
+#include "codegen/Targets/TargetDescription.h"
+
+#include "runtime/base/Escape.h"
+#include "runtime/base/File.h"
+#include "runtime/base/Json.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+using namespace quern;
+
+namespace {
+
+/// A target that is built in.
+struct TargetFile {
+  std::string_view name, text;
+};
+
+constexpr TargetFile targetFiles[] = {
+#define QUERN_TARGET(name, text) {name, text},
+#include "codegen/Targets/TargetFiles.inc"
+#undef QUERN_TARGET
+};
+
+/// Reads the members of one object; the first error sticks. Members that
+/// nobody asked for are an error of finish().
+class ObjectReader {
+public:
+  ObjectReader(JsonValue object) : object(object) {
+    note(object.expectKind(JsonKind::Object));
+  }
+
+  void read(std::string_view key, std::string &out) {
+    if (auto value = member(key)) {
+      Result<std::string_view> text = value->asString();
+      if (!text.isOk())
+        return note(text.getStatus());
+      if (text->empty())
+        return note(value->mismatch("a string that is not empty"));
+      out = *text;
+    }
+  }
+
+  template <typename Integer>
+  void read(std::string_view key, Integer &out, int64_t low, int64_t high) {
+    if (auto value = member(key))
+      readInteger(*value, out, low, high);
+  }
+
+  template <typename Integer>
+  void readPowerOfTwo(std::string_view key, Integer &out, int64_t low,
+                      int64_t high) {
+    read(key, out, low, high);
+    if (status.isOk() && (out & (out - 1)) != 0)
+      note(member(key)->mismatch("a power of two"));
+  }
+
+  void read(std::string_view key, bool &out) {
+    if (auto value = member(key)) {
+      Result<bool> flag = value->asBool();
+      if (!flag.isOk())
+        return note(flag.getStatus());
+      out = *flag;
+    }
+  }
+
+  void readNotNegative(std::string_view key, double &out) {
+    if (auto value = member(key)) {
+      Result<double> number = value->asDouble();
+      if (!number.isOk())
+        return note(number.getStatus());
+      if (!(*number >= 0))
+        return note(value->mismatch("a number of at least 0"));
+      out = *number;
+    }
+  }
+
+  /// One of the named values.
+  template <typename Enum>
+  void readChoice(
+      std::string_view key, Enum &out,
+      std::initializer_list<std::pair<std::string_view, Enum>> choices) {
+    auto value = member(key);
+    if (!value)
+      return;
+    std::string expected;
+    Result<std::string_view> text = value->asString();
+    for (auto &[name, choice] : choices) {
+      if (text.isOk() && *text == name) {
+        out = choice;
+        return;
+      }
+      expected += (expected.empty() ? "\"" : " or \"") + std::string(name);
+      expected += '"';
+    }
+    note(value->mismatch(expected));
+  }
+
+  void read(std::string_view key, std::vector<std::string> &out) {
+    auto value = member(key);
+    if (!value)
+      return;
+    note(value->expectKind(JsonKind::Array));
+    for (JsonValue element : value->elements()) {
+      Result<std::string_view> text = element.asString();
+      if (!text.isOk())
+        return note(text.getStatus());
+      out.emplace_back(*text);
+    }
+  }
+
+  void readGrid(std::string_view key, std::array<uint32_t, 3> &out) {
+    auto value = member(key);
+    if (!value)
+      return;
+    if (!value->isArray() || value->size() != 3)
+      return note(value->mismatch("an array of 3 integers"));
+    for (size_t i = 0; i != 3; ++i)
+      readInteger(value->at(i), out[i], 1, UINT32_MAX);
+  }
+
+  /// A nested object.
+  template <typename Read> void readObject(std::string_view key, Read read) {
+    auto value = member(key);
+    if (!value)
+      return;
+    ObjectReader inner(*value);
+    if (inner.status.isOk())
+      read(inner);
+    note(inner.finish());
+  }
+
+  void note(Status found) {
+    if (status.isOk())
+      status = std::move(found);
+  }
+
+  Status finish() {
+    if (status.isOk() && object.isObject())
+      for (JsonValue value : object.members())
+        if (!known.contains(value.key()))
+          return corrupt(value.path() + ": unknown member");
+    return status;
+  }
+
+private:
+  std::optional<JsonValue> member(std::string_view key) {
+    known.insert(key);
+    if (!status.isOk())
+      return std::nullopt;
+    Result<JsonValue> value = object.get(key);
+    if (value.isOk())
+      return *value;
+    status = value.getStatus();
+    return std::nullopt;
+  }
+
+  template <typename Integer>
+  void readInteger(JsonValue value, Integer &out, int64_t low, int64_t high) {
+    Result<int64_t> number = value.asInt64In(low, high);
+    if (!number.isOk())
+      return note(number.getStatus());
+    out = static_cast<Integer>(*number);
+  }
+
+  JsonValue object;
+  Status status;
+  std::set<std::string_view> known;
+};
+
+void readVersion(ObjectReader &reader, TargetDescription &target) {
+  std::string version;
+  reader.read("spirv_version", version);
+  if (version.size() == 3 && version[1] == '.' && version[0] == '1' &&
+      version[2] >= '3' && version[2] <= '6') {
+    target.spirvMajor = 1;
+    target.spirvMinor = version[2] - '0';
+  } else if (!version.empty()) {
+    reader.note(corrupt("$.spirv_version: expected \"1.3\" to \"1.6\", found " +
+                        quoteName(version)));
+  }
+}
+
+Status checkConsistency(const TargetDescription &target) {
+  auto check = [&](uint32_t subgroups, const char *member) {
+    uint64_t lanes = uint64_t(subgroups) * target.subgroupSize;
+    if (lanes <= target.maxWorkgroupSize)
+      return Status::ok();
+    return corrupt(std::string("$.") + member + ": " +
+                   std::to_string(subgroups) + " subgroups of " +
+                   std::to_string(target.subgroupSize) +
+                   " lanes exceed max_workgroup_size " +
+                   std::to_string(target.maxWorkgroupSize));
+  };
+  QUERN_RETURN_IF_ERROR(
+      check(target.subgroupsPerWorkgroup, "subgroups_per_workgroup"));
+  return check(target.rowSubgroups, "row_subgroups");
+}
+
+Status readTarget(JsonValue root, TargetDescription &target) {
+  ObjectReader reader(root);
+  reader.read("name", target.name);
+  reader.read("summary", target.summary);
+  reader.readChoice<std::string>("api", target.api, {{"vulkan", "vulkan"}});
+  reader.read("api_version", target.apiVersion);
+  readVersion(reader, target);
+  reader.read("required_features", target.requiredFeatures);
+  reader.readPowerOfTwo("subgroup_size", target.subgroupSize, 4, 128);
+  reader.read("max_workgroup_size", target.maxWorkgroupSize, 64, 65536);
+  reader.read("max_workgroup_memory", target.maxWorkgroupMemory, 0, 1 << 24);
+  reader.readGrid("max_grid", target.maxGrid);
+  reader.read("max_storage_buffer_bytes", target.maxStorageBufferBytes,
+              1 << 24, INT64_MAX);
+  reader.read("max_texel_elements", target.maxTexelElements, 0, INT64_MAX);
+  reader.readChoice<ReadAccess>(
+      "read_access", target.readAccess,
+      {{"storage", ReadAccess::Storage}, {"texel", ReadAccess::Texel}});
+  reader.read("use_workgroup_memory", target.useWorkgroupMemory);
+  reader.readChoice<DataType>("preferred_compute", target.preferredCompute,
+                              {{"f32", DataType::F32},
+                               {"f16", DataType::F16},
+                               {"bf16", DataType::BF16}});
+  reader.readPowerOfTwo("subgroups_per_workgroup",
+                        target.subgroupsPerWorkgroup, 1, 64);
+  reader.readPowerOfTwo("row_subgroups", target.rowSubgroups, 1, 64);
+  reader.readObject("gemv", [&](ObjectReader &gemv) {
+    gemv.readPowerOfTwo("rows", target.gemvRows, 2, 16);
+  });
+  reader.readObject("gemm", [&](ObjectReader &gemm) {
+    gemm.readPowerOfTwo("tokens", target.gemmTokens, 1, 16);
+    gemm.readPowerOfTwo("rows", target.gemmRows, 2, 16);
+  });
+  reader.readObject("attention", [&](ObjectReader &attention) {
+    attention.readPowerOfTwo("tokens", target.attentionTokens, 1, 16);
+  });
+  reader.readNotNegative("memory_bandwidth", target.memoryBandwidth);
+  QUERN_RETURN_IF_ERROR(reader.finish());
+  return checkConsistency(target);
+}
+
+} // namespace
+
+Result<TargetDescription> quern::parseTarget(std::string_view json,
+                                             std::string_view where) {
+  JsonLimits limits;
+  limits.maxBytes = 1 << 16;
+  TargetDescription target;
+  Result<JsonDocument> document = parseJson(json, limits);
+  Status status = document.isOk() ? readTarget(document->root(), target)
+                                  : std::move(document).takeStatus();
+  if (!status.isOk())
+    return std::move(status).withContext(where);
+  target.text = json;
+  return target;
+}
+
+Result<TargetDescription> quern::findTarget(std::string_view spec) {
+  if (spec.ends_with(".json")) {
+    std::string path(spec);
+    QUERN_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, 1 << 16));
+    return parseTarget(text, quoteName(spec));
+  }
+  std::string generic = std::string(spec) + "-generic";
+  std::string names;
+  for (const TargetFile &file : targetFiles) {
+    if (file.name == spec || file.name == generic)
+      return parseTarget(file.text, file.name);
+    names += (names.empty() ? "" : ", ") + std::string(file.name);
+  }
+  return notFound("unknown target " + quoteName(spec) + ": expected one of " +
+                  names + ", or the path of a .json file");
+}
+
+std::vector<std::string_view> quern::listTargets() {
+  std::vector<std::string_view> names;
+  for (const TargetFile &file : targetFiles)
+    names.push_back(file.name);
+  return names;
+}

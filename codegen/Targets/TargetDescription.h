@@ -1,0 +1,82 @@
+//===- TargetDescription.h - What code generation knows of a target --*- C++
+//-*-===//
+//
+// A target is one JSON file. Those of codegen/Targets are built into the
+// compiler; any other file can be named on the command line. Adding a target
+// needs no C++.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUERN_CODEGEN_TARGETS_TARGETDESCRIPTION_H
+#define QUERN_CODEGEN_TARGETS_TARGETDESCRIPTION_H
+
+#include "runtime/base/DataType.h"
+#include "runtime/base/Status.h"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quern {
+
+/// How read-only arguments are bound where both ways are legal.
+enum class ReadAccess : uint8_t { Storage, Texel };
+
+/// All sizes in bytes unless named otherwise. Plain data; thread-safe.
+struct TargetDescription {
+  std::string name;         ///< "vulkan-lavapipe"
+  std::string summary;      ///< One line for `quern targets`.
+  std::string api;          ///< "vulkan"
+  std::string apiVersion;   ///< Least version of the API, "1.1".
+  uint32_t spirvMajor = 1, spirvMinor = 3;
+  std::vector<std::string> requiredFeatures; ///< Of the device at run time.
+
+  uint32_t subgroupSize = 0; ///< The size that kernels are compiled for.
+  uint32_t maxWorkgroupSize = 0;
+  uint32_t maxWorkgroupMemory = 0;
+  std::array<uint32_t, 3> maxGrid = {0, 0, 0};
+  uint64_t maxStorageBufferBytes = 0; ///< Of one binding.
+  uint64_t maxTexelElements = 0;      ///< Of one texel view.
+
+  ReadAccess readAccess = ReadAccess::Storage;
+  /// Whether reductions across subgroups are worth workgroup memory.
+  bool useWorkgroupMemory = false;
+  DataType preferredCompute = DataType::F32; ///< F32, F16 or BF16.
+
+  /// Subgroups of a workgroup in kernels that need no workgroup memory.
+  uint32_t subgroupsPerWorkgroup = 8;
+  /// Weight rows that a subgroup of a matrix-vector kernel computes.
+  uint32_t gemvRows = 4;
+  /// Register tile of one lane of a matrix-matrix kernel.
+  uint32_t gemmTokens = 4, gemmRows = 4;
+  /// Query tokens that share one pass over the keys in prefill attention.
+  uint32_t attentionTokens = 4;
+  /// Subgroups of a workgroup that splits one row (sampling, norms).
+  uint32_t rowSubgroups = 1;
+
+  double memoryBandwidth = 0; ///< Bytes per second, for estimates; 0 unknown.
+  std::string text;           ///< The file, byte for byte.
+
+  /// "1.3"
+  std::string getSpirvVersion() const {
+    return std::to_string(spirvMajor) + "." + std::to_string(spirvMinor);
+  }
+};
+
+/// Parses a description; `where` names it in errors. Every member is checked
+/// for kind and range, unknown members are errors.
+Result<TargetDescription> parseTarget(std::string_view json,
+                                      std::string_view where);
+
+/// A built-in target by name, the default of an API ("vulkan" gives
+/// "vulkan-generic"), or the file `spec` if it ends in ".json". NotFound lists
+/// the built-in names.
+Result<TargetDescription> findTarget(std::string_view spec);
+
+/// Names of the built-in targets, sorted.
+std::vector<std::string_view> listTargets();
+
+} // namespace quern
+
+#endif // QUERN_CODEGEN_TARGETS_TARGETDESCRIPTION_H

@@ -1,0 +1,111 @@
+//===- KernelOps.td - The kernel dialect -----------------*- tablegen -*-===//
+#ifndef QUERN_DIALECTS_KERNEL_KERNELOPS_TD
+#define QUERN_DIALECTS_KERNEL_KERNELOPS_TD
+
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/OpBase.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Kernel_Dialect : Dialect {
+  let name = "kernel";
+  let cppNamespace = "::quern::kernel";
+  let summary = "What device functions need and upstream dialects lack";
+  let description = [{
+    Device functions are gpu, scf, arith, math, vector (at most 4 wide) and
+    1-D memrefs whose element type is the access width. This dialect adds the
+    few things on which targets differ.
+
+    Arguments of a kernel function carry `kernel.binding` (the argument's
+    number in the request) and `kernel.bytes` (its size). After
+    `--kernel-select-buffer-access` the function carries `kernel.accesses`,
+    one name per binding.
+  }];
+}
+
+class Kernel_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Kernel_Dialect, mnemonic, traits>;
+
+/// What one access of a buffer moves.
+def Kernel_Element : AnyTypeOf<
+    [I32, F32, VectorOfLengthAndType<[4], [I32]>,
+     VectorOfLengthAndType<[4], [F32]>],
+    "i32, f32, vector<4xi32> or vector<4xf32>">;
+def Kernel_Buffer : MemRefRankOf<[Kernel_Element], [1]>;
+def Kernel_HalfPair : VectorOfLengthAndType<[2], [F32]>;
+
+def Kernel_ReadOp : Kernel_Op<"read", [
+    NoMemoryEffect,
+    TypesMatchWith<"result type is the buffer's element type", "buffer",
+                   "result",
+                   "::llvm::cast<::mlir::MemRefType>($_self).getElementType()">]> {
+  let summary = "reads an element of a buffer that this kernel never writes";
+  let description = [{
+    `result = buffer[index]`. How the buffer is bound (storage buffer or texel
+    buffer) is left open; `--kernel-select-buffer-access` decides it for the
+    target. Because nothing in the kernel writes the buffer the op has no
+    memory effect, but it must not be executed with an index out of bounds.
+
+    Example:
+    ```mlir
+    %x = kernel.read %buffer[%i] : memref<?xvector<4xf32>>
+    ```
+  }];
+  let arguments = (ins Kernel_Buffer:$buffer, Index:$index);
+  let results = (outs Kernel_Element:$result);
+  let assemblyFormat = "$buffer `[` $index `]` attr-dict `:` type($buffer)";
+}
+
+def Kernel_TexelFetchOp : Kernel_Op<"texel_fetch", [NoMemoryEffect]> {
+  let summary = "reads an element of a buffer bound as a uniform texel buffer";
+  let description = [{
+    The lowered form of `kernel.read`. The format of the texel buffer follows
+    from the result type: 32-bit unsigned or float, one or four components.
+    The binding is in descriptor set 0.
+
+    Example:
+    ```mlir
+    %x = kernel.texel_fetch binding 2 [%i] : vector<4xi32>
+    ```
+  }];
+  let arguments = (ins
+      ConfinedAttr<I32Attr, [IntNonNegative]>:$binding, Index:$index);
+  let results = (outs Kernel_Element:$result);
+  let assemblyFormat =
+      "`binding` $binding `[` $index `]` attr-dict `:` type($result)";
+}
+
+def Kernel_UnpackHalfOp : Kernel_Op<"unpack_half", [Pure]> {
+  let summary = "the two f16 values of a 32-bit word, as f32";
+  let description = [{
+    Component 0 is the low half of the word. Exact. Unlike a bitcast to f16,
+    it needs no 16-bit arithmetic of the device.
+
+    Example:
+    ```mlir
+    %pair = kernel.unpack_half %word : i32 -> vector<2xf32>
+    ```
+  }];
+  let arguments = (ins I32:$word);
+  let results = (outs Kernel_HalfPair:$result);
+  let assemblyFormat = "$word attr-dict `:` type($word) `->` type($result)";
+}
+
+def Kernel_PackHalfOp : Kernel_Op<"pack_half", [Pure]> {
+  let summary = "two f32 values rounded to f16, in a 32-bit word";
+  let description = [{
+    Component 0 becomes the low half of the word. Values beyond the range of
+    f16 become infinite; rounding is the device's (to nearest even or to zero
+    are both allowed by SPIR-V).
+
+    Example:
+    ```mlir
+    %word = kernel.pack_half %pair : vector<2xf32> -> i32
+    ```
+  }];
+  let arguments = (ins Kernel_HalfPair:$values);
+  let results = (outs I32:$result);
+  let assemblyFormat = "$values attr-dict `:` type($values) `->` type($result)";
+}
+
+#endif // QUERN_DIALECTS_KERNEL_KERNELOPS_TD
