@@ -79,12 +79,12 @@ private:
 
   void attend(const Expressions &tokens, Expression slot) {
     Expressions limits; // Positions to attend to, per token.
-    for (const Expression &token : tokens)
-      limits.push_back(cache.getPosition(token) + 1);
-    Expression common = limits[0], most = limits[0];
-    for (const Expression &limit : llvm::drop_begin(limits)) {
-      common = min(common, limit);
-      most = max(most, limit);
+    Expression common, most;
+    for (const Expression &token : tokens) {
+      Expression limit = cache.getPosition(token) + 1;
+      common = common ? min(common, limit) : limit;
+      most = most ? max(most, limit) : limit;
+      limits.push_back(limit);
     }
     llvm::SmallVector<Expressions, 8> queries = readQueries(tokens);
 

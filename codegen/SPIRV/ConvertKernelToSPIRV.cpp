@@ -19,7 +19,7 @@ using namespace mlir;
 
 namespace quern {
 #define GEN_PASS_DEF_CONVERTKERNELTOSPIRVPASS
-#include "codegen/SPIRV/Passes.h.inc"
+#include "codegen/SPIRV/SPIRVPasses.h.inc"
 } // namespace quern
 
 namespace {

@@ -204,11 +204,5 @@ Result<CompiledKernel>
 KernelCompiler::compile(const KernelRequest &request,
                         const TargetDescription &target,
                         const KernelCompileOptions &options) {
-  Result<CompiledKernel> compiled =
-      compileRequest(&implementation->context, request, target, options);
-  if (compiled.isOk())
-    return compiled;
-  return std::move(compiled).takeStatus().withContext(
-      "kernel " + request.name + " (" + request.family + ", target " +
-      target.name + ")");
+  return compileRequest(&implementation->context, request, target, options);
 }

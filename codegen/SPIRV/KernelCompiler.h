@@ -44,7 +44,8 @@ public:
   ~KernelCompiler();
 
   /// InvalidArgument or Unsupported with the reason if no family answers the
-  /// request on this target, Internal if the lowering fails.
+  /// request on this target, Internal if the lowering fails. The message does
+  /// not name the request; the caller does.
   Result<CompiledKernel> compile(const KernelRequest &request,
                                  const TargetDescription &target,
                                  const KernelCompileOptions &options = {});

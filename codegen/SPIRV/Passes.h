@@ -21,10 +21,10 @@ namespace quern {
 struct TargetDescription;
 
 #define GEN_PASS_DECL
-#include "codegen/SPIRV/Passes.h.inc"
+#include "codegen/SPIRV/SPIRVPasses.h.inc"
 
 #define GEN_PASS_REGISTRATION
-#include "codegen/SPIRV/Passes.h.inc"
+#include "codegen/SPIRV/SPIRVPasses.h.inc"
 
 /// Patterns of the kernel dialect for conversions to SPIR-V.
 void populateKernelToSPIRVPatterns(mlir::TypeConverter &converter,

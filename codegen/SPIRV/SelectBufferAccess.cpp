@@ -14,7 +14,7 @@ using namespace mlir;
 
 namespace quern {
 #define GEN_PASS_DEF_SELECTBUFFERACCESSPASS
-#include "codegen/SPIRV/Passes.h.inc"
+#include "codegen/SPIRV/SPIRVPasses.h.inc"
 } // namespace quern
 
 namespace {
