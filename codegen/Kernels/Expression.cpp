@@ -147,6 +147,9 @@ Expression quern::max(Expression a, Expression b) {
 }
 Expression quern::select(Expression condition, Expression a, Expression b) {
   unify(a, b);
+  // SPIR-V before 1.4 selects vectors by vectors only.
+  if (a.isVector())
+    condition = splat(condition);
   return emit<arith::SelectOp>(a, condition.get(), a.get(), b.get());
 }
 Expression quern::exp(Expression x) { return emit<math::ExpOp>(x, x.get()); }

@@ -1,0 +1,286 @@
+//===- AttentionCases.cpp - Cases of rotation, cache and attention --------===//
+#include "runtime/reference/Reference.h"
+#include "test/kernels/KernelCase.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+using namespace quern;
+using namespace quern::test;
+
+namespace {
+
+struct Heads {
+  int64_t query, key, dim;
+};
+
+/// Where the tokens of a step lie.
+struct Layout {
+  int64_t slots, pagesPerSlot, pageSize;
+  std::vector<int32_t> slotOf, positionOf;
+
+  int64_t tokens() const { return static_cast<int64_t>(slotOf.size()); }
+  int64_t pages() const { return slots * pagesPerSlot + 3; }
+
+  /// Physical pages in a scattered order.
+  std::vector<int32_t> pageTable() const {
+    std::vector<int32_t> table;
+    for (int64_t i = 0; i != slots * pagesPerSlot; ++i)
+      table.push_back(static_cast<int32_t>((i * 7 + 5) % pages()));
+    return table;
+  }
+};
+
+/// Pages of the table must differ: 7 and the number of pages are coprime.
+Layout makeLayout(int64_t slots, int64_t pagesPerSlot, int64_t pageSize) {
+  Layout layout{slots, pagesPerSlot, pageSize, {}, {}};
+  while (std::gcd(layout.pages(), int64_t(7)) != 1)
+    ++layout.pagesPerSlot;
+  return layout;
+}
+
+/// One sequence of a chunk.
+Layout makeChunk(int64_t pageSize, int32_t first, int32_t tokens) {
+  Layout layout =
+      makeLayout(2, (first + tokens + pageSize - 1) / pageSize, pageSize);
+  for (int32_t t = 0; t != tokens; ++t) {
+    layout.slotOf.push_back(1);
+    layout.positionOf.push_back(first + t);
+  }
+  return layout;
+}
+
+/// One token of each of several sequences.
+Layout makeBatch(int64_t pageSize, std::vector<int32_t> positions) {
+  int32_t most = *std::max_element(positions.begin(), positions.end());
+  Layout layout = makeLayout(positions.size(), most / pageSize + 1, pageSize);
+  for (size_t i = 0; i != positions.size(); ++i) {
+    layout.slotOf.push_back(static_cast<int32_t>((i * 3 + 1) %
+                                                 positions.size()));
+    layout.positionOf.push_back(positions[i]);
+  }
+  return layout;
+}
+
+/// The data of a step that all these kernels take.
+struct Step {
+  Step(const Layout &layout, Heads heads, DataType type)
+      : layout(layout), table(layout.pageTable()),
+        shape{layout.pages(), layout.pageSize, heads.key, heads.dim},
+        placement{layout.slotOf, layout.positionOf, table,
+                  layout.pagesPerSlot},
+        keyCache(makeRandom(type, dims(), 1, 31)),
+        valueCache(makeRandom(type, dims(), 1, 32)) {}
+
+  std::vector<int64_t> dims() const {
+    return {shape.pages, shape.pageSize, shape.heads, shape.headDim};
+  }
+  void addPlacement(KernelCase &c) const {
+    c.addInput(makeIntegers({layout.tokens()}, layout.slotOf));
+    c.addInput(makeIntegers({layout.tokens()}, layout.positionOf));
+    c.addInput(makeIntegers({layout.slots, layout.pagesPerSlot}, table));
+  }
+
+  Layout layout;
+  std::vector<int32_t> table;
+  reference::CacheShape shape;
+  reference::Placement placement;
+  Tensor keyCache, valueCache;
+};
+
+Tensor makeRopeTable(const Layout &layout, int64_t rotaryDim) {
+  Tensor frequencies = makeZeros(DataType::F32, {rotaryDim / 2});
+  for (int64_t i = 0; i != rotaryDim / 2; ++i)
+    frequencies.values[i] =
+        static_cast<float>(std::pow(1e6, -2.0 * i / rotaryDim));
+  Tensor table = makeZeros(DataType::F32, {layout.tokens(), rotaryDim});
+  reference::ropeTable(layout.positionOf, frequencies.values, 1, table.values);
+  return table;
+}
+
+KernelCase makeRopeTableCase(std::vector<int32_t> positions, int64_t rotaryDim,
+                             double factor) {
+  int64_t tokens = static_cast<int64_t>(positions.size());
+  KernelCase c{{"rope_table", "rope_table", {}, {}}, {}, {}, 0, 0};
+  c.tokens = static_cast<uint32_t>(tokens);
+  c.request.config = {{"attention_factor", factor}};
+  Tensor frequencies = makeZeros(DataType::F32, {rotaryDim / 2});
+  for (int64_t i = 0; i != rotaryDim / 2; ++i)
+    frequencies.values[i] =
+        static_cast<float>(std::pow(1e4, -2.0 * i / rotaryDim));
+  Tensor out = makeZeros(DataType::F32, {tokens, rotaryDim});
+  reference::ropeTable(positions, frequencies.values, factor, out.values);
+  c.addInput(makeIntegers({tokens}, std::move(positions)));
+  c.addInput(frequencies);
+  c.addOutput({out, 2e-6, 0});
+  return c;
+}
+
+KernelCase makeRope(DataType type, Heads heads, int64_t rotaryDim,
+                    const Layout &layout) {
+  KernelCase c{{"rope", "rope", {}, {}}, {}, {}, 0, 0};
+  c.tokens = static_cast<uint32_t>(layout.tokens());
+  std::vector<int64_t> dims = {layout.tokens(), heads.query, heads.dim};
+  Tensor x = makeRandom(type, dims, 2, 33);
+  Tensor table = makeRopeTable(layout, rotaryDim);
+  Tensor out = makeZeros(type, dims);
+  reference::rope(x.values, heads.query, heads.dim, table.values, rotaryDim,
+                  type, out.values);
+  c.addInput(x);
+  c.addInput(table);
+  c.addOutput({out, 1e-6, relativeTolerance(type)});
+  return c;
+}
+
+KernelCase makeCacheAppend(DataType type, Heads heads, const Layout &layout,
+                           uint32_t run) {
+  KernelCase c{{"cache_append", "cache_append", {}, {}}, {}, {}, run, 1};
+  Step step(layout, heads, type);
+  std::vector<int64_t> dims = {layout.tokens(), heads.key, heads.dim};
+  Tensor k = makeRandom(type, dims, 1, 34), v = makeRandom(type, dims, 1, 35);
+  Tensor keys = step.keyCache, values = step.valueCache;
+  // Tokens beyond the run must leave no trace.
+  reference::Placement placement = step.placement;
+  placement.slots = placement.slots.first(run);
+  placement.positions = placement.positions.first(run);
+  (void)reference::cacheAppend(k.values, v.values, placement, step.shape,
+                               keys.values, values.values);
+  c.addInput(k);
+  c.addInput(v);
+  step.addPlacement(c);
+  c.addState(step.keyCache, {keys});
+  c.addState(step.valueCache, {values});
+  return c;
+}
+
+KernelCase makeQKNormRopeAppend(DataType type, DataType weightType, Heads heads,
+                                const Layout &layout, uint32_t run) {
+  KernelCase c{{"qk", "qk_norm_rope_append", {}, {}}, {}, {}, run, 1};
+  c.request.config = {{"epsilon", 1e-6},
+                      {"unit_offset", false},
+                      {"num_heads", heads.query},
+                      {"num_kv_heads", heads.key}};
+  Step step(layout, heads, type);
+  int64_t features = (heads.query + 2 * heads.key) * heads.dim;
+  Tensor qkv = makeRandom(type, {layout.tokens(), features}, 2, 36);
+  Tensor table = makeRopeTable(layout, heads.dim);
+  Tensor qNorm = makeRandom(weightType, {heads.dim}, 1, 37);
+  Tensor kNorm = makeRandom(weightType, {heads.dim}, 1, 38);
+  Tensor q = makeZeros(type, {layout.tokens(), heads.query, heads.dim});
+  Tensor keys = step.keyCache, values = step.valueCache;
+  reference::Placement placement = step.placement;
+  placement.slots = placement.slots.first(run);
+  placement.positions = placement.positions.first(run);
+  (void)reference::qkNormRopeAppend(
+      {reference::Floats(qkv.values).first(run * features), heads.query,
+       reference::Floats(table.values).first(run * heads.dim), heads.dim,
+       {qNorm.values, 1e-6, false}, {kNorm.values, 1e-6, false}},
+      placement, step.shape, type, keys.values, values.values,
+      reference::Output(q.values).first(run * heads.query * heads.dim));
+  c.addInput(qkv);
+  c.addInput(table);
+  step.addPlacement(c);
+  c.addInput(qNorm);
+  c.addInput(kNorm);
+  double relative = relativeTolerance(type);
+  c.addState(step.keyCache, {keys, 2e-6, relative});
+  c.addState(step.valueCache, {values});
+  c.addOutput({q, 2e-6, relative, run * heads.query * heads.dim});
+  return c;
+}
+
+KernelCase makeAttention(DataType type, Heads heads, const Layout &layout,
+                         uint32_t run) {
+  KernelCase c{{"attention", "attention", {}, {}}, {}, {}, run, 1};
+  double scale = 1 / std::sqrt(double(heads.dim));
+  c.request.config = {{"scale", scale}};
+  Step step(layout, heads, type);
+  std::vector<int64_t> dims = {layout.tokens(), heads.query, heads.dim};
+  Tensor q = makeRandom(type, dims, 4, 39);
+  Tensor out = makeZeros(type, dims);
+  (void)reference::attention(q.values, heads.query, step.placement, step.shape,
+                             step.keyCache.values, step.valueCache.values,
+                             scale, type, out.values);
+  c.addInput(q);
+  c.addInput(step.keyCache);
+  c.addInput(step.valueCache);
+  step.addPlacement(c);
+  c.addOutput({out, 2e-6, relativeTolerance(type),
+               run * heads.query * heads.dim});
+  return c;
+}
+
+struct NamedLayout {
+  const char *name;
+  Layout layout;
+  uint32_t run;
+};
+
+void addLayoutCases(std::vector<NamedCase> &cases, DataType type, Heads heads,
+                    const NamedLayout &named) {
+  std::string name = "_" + typeName(type) + "_" + std::to_string(heads.query) +
+                     "_" + std::to_string(heads.key) + "x" +
+                     std::to_string(heads.dim) + "_" + named.name;
+  Layout layout = named.layout;
+  uint32_t run = named.run;
+  cases.push_back({"rope" + name, "rope",
+                   [=] { return makeRope(type, heads, heads.dim, layout); }});
+  cases.push_back({"cache_append" + name, "cache_append", [=] {
+                     return makeCacheAppend(type, heads, layout, run);
+                   }});
+  cases.push_back(
+      {"qk_norm_rope_append" + name, "qk_norm_rope_append", [=] {
+         return makeQKNormRopeAppend(type, DataType::BF16, heads, layout, run);
+       }});
+  cases.push_back({"attention" + name, "attention", [=] {
+                     return makeAttention(type, heads, layout, run);
+                   }});
+}
+
+} // namespace
+
+void test::addAttentionCases(std::vector<NamedCase> &cases) {
+  cases.push_back({"rope_table_near", "rope_table", [] {
+                     return makeRopeTableCase({0, 1, 2, 3, 40, 41, 4095}, 128,
+                                              1);
+                   }});
+  cases.push_back({"rope_table_far", "rope_table", [] {
+                     return makeRopeTableCase(
+                         {262143, 262142, 200000, 131071, 65537}, 64, 1.2079);
+                   }});
+  cases.push_back({"rope_table_many", "rope_table", [] {
+                     std::vector<int32_t> positions(512);
+                     for (int32_t i = 0; i != 512; ++i)
+                       positions[i] = i * 511;
+                     return makeRopeTableCase(positions, 32, 1);
+                   }});
+  cases.push_back({"rope_partial_f32", "rope", [] {
+                     return makeRope(DataType::F32, {3, 1, 64}, 32,
+                                     makeChunk(16, 5, 3));
+                   }});
+  const NamedLayout small[] = {
+      {"first", makeChunk(16, 0, 1), 1},
+      {"decode", makeChunk(16, 100, 1), 1},
+      {"verify", makeChunk(16, 61, 8), 5},
+      {"batch", makeBatch(16, {3, 47, 0, 15, 16, 31, 64, 9}), 8},
+      {"odd_pages", makeChunk(5, 33, 7), 7},
+      {"prefill", makeChunk(16, 0, 41), 41},
+      {"chunk", makeChunk(16, 23, 64), 50},
+      {"ragged", makeBatch(4, {3, 7, 0, 1, 6, 3, 4, 9, 20, 2, 2, 11}), 12},
+  };
+  for (DataType type : {DataType::F32, DataType::F16, DataType::BF16})
+    for (Heads heads : {Heads{4, 2, 32}, Heads{6, 2, 16}})
+      for (const NamedLayout &layout : small)
+        addLayoutCases(cases, type, heads, layout);
+  // Real heads, heads that are no power of two, all queries on one key.
+  for (DataType type : {DataType::F32, DataType::BF16})
+    for (const NamedLayout &layout : {small[1], small[3], small[6]}) {
+      addLayoutCases(cases, type, {16, 8, 128}, layout);
+      addLayoutCases(cases, type, {4, 1, 96}, layout);
+    }
+  addLayoutCases(cases, DataType::F32, {16, 8, 128},
+                 {"prompt", makeChunk(64, 0, 512), 512});
+  addLayoutCases(cases, DataType::F32, {16, 8, 128},
+                 {"long", makeChunk(64, 3000, 1), 1});
+}

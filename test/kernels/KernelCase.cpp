@@ -1,0 +1,133 @@
+//===- KernelCase.cpp - A kernel request with data and answer -------------===//
+#include "test/kernels/KernelCase.h"
+
+#include "runtime/base/Numeric.h"
+
+#include <algorithm>
+#include <cstring>
+#include <ostream>
+#include <random>
+
+using namespace quern;
+using namespace quern::test;
+
+static size_t countElements(const std::vector<int64_t> &shape) {
+  size_t count = 1;
+  for (int64_t size : shape)
+    count *= static_cast<size_t>(size);
+  return count;
+}
+
+template <typename T>
+static std::vector<std::byte> toBytes(const std::vector<T> &values) {
+  std::vector<std::byte> bytes(values.size() * sizeof(T));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+std::vector<std::byte> Tensor::encode() const {
+  if (type == DataType::I32)
+    return toBytes(integers);
+  if (type == DataType::F32)
+    return toBytes(values);
+  std::vector<uint16_t> halves;
+  for (float value : values)
+    halves.push_back(type == DataType::F16 ? floatToF16(value)
+                                           : floatToBf16(value));
+  return toBytes(halves);
+}
+
+void Tensor::decode(const std::vector<std::byte> &bytes) {
+  size_t count = countElements(shape);
+  if (type == DataType::I32) {
+    integers.resize(count);
+    std::memcpy(integers.data(), bytes.data(), count * 4);
+    return;
+  }
+  values.resize(count);
+  for (size_t i = 0; i != count; ++i) {
+    if (type == DataType::F32) {
+      std::memcpy(&values[i], bytes.data() + i * 4, 4);
+      continue;
+    }
+    uint16_t half;
+    std::memcpy(&half, bytes.data() + i * 2, 2);
+    values[i] = type == DataType::F16 ? f16ToFloat(half) : bf16ToFloat(half);
+  }
+}
+
+Tensor test::makeRandom(DataType type, std::vector<int64_t> shape,
+                        double scale, unsigned seed) {
+  std::mt19937 engine(seed);
+  Tensor tensor{type, std::move(shape), {}, {}};
+  tensor.values.resize(countElements(tensor.shape));
+  for (float &value : tensor.values)
+    value = roundTo(
+        type, static_cast<float>((engine() / 2147483648.0 - 1.0) * scale));
+  return tensor;
+}
+
+Tensor test::makeZeros(DataType type, std::vector<int64_t> shape) {
+  Tensor tensor{type, std::move(shape), {}, {}};
+  size_t count = countElements(tensor.shape);
+  if (type == DataType::I32)
+    tensor.integers.resize(count);
+  else
+    tensor.values.resize(count);
+  return tensor;
+}
+
+Tensor test::makeIntegers(std::vector<int64_t> shape,
+                          std::vector<int32_t> values) {
+  return {DataType::I32, std::move(shape), {}, std::move(values)};
+}
+
+unsigned KernelCase::addInput(Tensor tensor) {
+  request.arguments.push_back(
+      {ArgumentEffect::Read, tensor.type, tensor.shape});
+  arguments.push_back(std::move(tensor));
+  return static_cast<unsigned>(arguments.size() - 1);
+}
+
+unsigned KernelCase::addOutput(Expectation expectation) {
+  unsigned index =
+      addInput(makeZeros(expectation.tensor.type, expectation.tensor.shape));
+  request.arguments[index].effect = ArgumentEffect::Write;
+  expected.emplace(index, std::move(expectation));
+  return index;
+}
+
+unsigned KernelCase::addState(Tensor before, Expectation after) {
+  unsigned index = addInput(std::move(before));
+  request.arguments[index].effect = ArgumentEffect::ReadWrite;
+  expected.emplace(index, std::move(after));
+  return index;
+}
+
+double test::relativeTolerance(DataType type) {
+  return type == DataType::F16 ? 0x1p-10
+                               : type == DataType::BF16 ? 0x1p-7 : 4e-6;
+}
+
+std::string test::typeName(DataType type) {
+  std::string name(dataTypeName(type));
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char c) { return std::tolower(c); });
+  return name;
+}
+
+void test::PrintTo(const NamedCase &entry, std::ostream *stream) {
+  *stream << entry.name;
+}
+
+const std::vector<NamedCase> &test::getKernelCases() {
+  static const std::vector<NamedCase> cases = [] {
+    std::vector<NamedCase> all;
+    addDenseCases(all);
+    addLinearCases(all);
+    addAttentionCases(all);
+    addSampleCases(all);
+    return all;
+  }();
+  return cases;
+}

@@ -1,0 +1,80 @@
+//===- KernelCase.h - A kernel request with data and answer ------*- C++ -*-===//
+#ifndef QUERN_TEST_KERNELS_KERNELCASE_H
+#define QUERN_TEST_KERNELS_KERNELCASE_H
+
+#include "codegen/Kernels/KernelRequest.h"
+
+#include <cstddef>
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace quern::test {
+
+/// A dense tensor on the host. Floats of every type are held as float and
+/// rounded to `type`; I32 tensors use `integers`.
+struct Tensor {
+  DataType type = DataType::F32;
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+  std::vector<int32_t> integers;
+
+  std::vector<std::byte> encode() const;
+  void decode(const std::vector<std::byte> &bytes);
+};
+
+/// Uniform numbers in [-scale, scale], rounded to `type`; the same for the
+/// same seed.
+Tensor makeRandom(DataType type, std::vector<int64_t> shape, double scale,
+                  unsigned seed);
+Tensor makeZeros(DataType type, std::vector<int64_t> shape);
+Tensor makeIntegers(std::vector<int64_t> shape, std::vector<int32_t> values);
+
+struct Expectation {
+  Tensor tensor;
+  /// |found - expected| <= absolute + relative * |expected|.
+  double absolute = 0, relative = 0;
+  /// Elements compared, from the first on; all if negative.
+  int64_t elements = -1;
+};
+
+struct KernelCase {
+  KernelRequest request; ///< Arguments are filled in by addArgument.
+  std::vector<Tensor> arguments;
+  std::map<unsigned, Expectation> expected; ///< By argument.
+  uint32_t tokens = 1, rows = 1;            ///< Counts of the run.
+
+  unsigned addInput(Tensor tensor);
+  unsigned addOutput(Expectation expectation);
+  unsigned addState(Tensor before, Expectation after);
+};
+
+/// One unit in the last place of `type`, relative: what rounding to it (in any
+/// direction) may cost. For F32 a few units, since sums are reordered.
+double relativeTolerance(DataType type);
+
+struct NamedCase {
+  std::string name; ///< Starts with the family.
+  std::string family;
+  std::function<KernelCase()> make;
+};
+
+/// What GoogleTest shows of a case.
+void PrintTo(const NamedCase &entry, std::ostream *stream);
+
+/// All cases; every family of Kernels.inc has some.
+const std::vector<NamedCase> &getKernelCases();
+
+void addDenseCases(std::vector<NamedCase> &cases);
+void addLinearCases(std::vector<NamedCase> &cases);
+void addAttentionCases(std::vector<NamedCase> &cases);
+void addSampleCases(std::vector<NamedCase> &cases);
+
+/// "f32", "f16", ...
+std::string typeName(DataType type);
+
+} // namespace quern::test
+
+#endif // QUERN_TEST_KERNELS_KERNELCASE_H

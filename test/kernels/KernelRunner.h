@@ -1,0 +1,28 @@
+//===- KernelRunner.h - Compiling and running kernels in tests ---*- C++ -*-===//
+#ifndef QUERN_TEST_KERNELS_KERNELRUNNER_H
+#define QUERN_TEST_KERNELS_KERNELRUNNER_H
+
+#include "codegen/SPIRV/KernelCompiler.h"
+#include "runtime/device/Device.h"
+#include "test/kernels/KernelCase.h"
+
+namespace quern::test {
+
+/// The Vulkan device of the tests, opened once with validation on.
+Result<Device *> getTestDevice();
+
+/// The module is valid SPIR-V for Vulkan 1.1; InvalidArgument says why not.
+Status validateSpirv(const std::vector<uint32_t> &code);
+
+/// Runs the compiled kernel of a case; returns the arguments afterwards. Fails
+/// if validation complains or if the kernel writes beyond an argument's end.
+Result<std::vector<Tensor>> runKernel(Device &device,
+                                      const CompiledKernel &kernel,
+                                      const KernelCase &kernelCase);
+
+/// Empty, or the first element that is out of tolerance and how many are.
+std::string compareTensors(const Tensor &found, const Expectation &expected);
+
+} // namespace quern::test
+
+#endif // QUERN_TEST_KERNELS_KERNELRUNNER_H

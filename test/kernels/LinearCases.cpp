@@ -1,0 +1,104 @@
+//===- LinearCases.cpp - Cases of linear ----------------------------------===//
+#include "runtime/reference/Reference.h"
+#include "test/kernels/KernelCase.h"
+
+#include <cmath>
+
+using namespace quern;
+using namespace quern::test;
+
+namespace {
+
+struct LinearShape {
+  int64_t tokens, inputs, outputs;
+  uint32_t run; ///< Tokens of the run.
+};
+
+struct LinearTypes {
+  DataType input, weight, output;
+};
+
+/// Rows a0, b0, a1, b1, ...
+Tensor interleave(const Tensor &a, const Tensor &b) {
+  Tensor mixed = makeZeros(a.type, {2 * a.shape[0], a.shape[1]});
+  int64_t inputs = a.shape[1];
+  for (int64_t row = 0; row != a.shape[0]; ++row)
+    for (int64_t i = 0; i != inputs; ++i) {
+      mixed.values[2 * row * inputs + i] = a.values[row * inputs + i];
+      mixed.values[(2 * row + 1) * inputs + i] = b.values[row * inputs + i];
+    }
+  return mixed;
+}
+
+KernelCase makeLinear(LinearTypes types, LinearShape shape, bool swiglu) {
+  KernelCase c{{"linear", "linear", {}, {}}, {}, {}, shape.run, 1};
+  c.request.config = {
+      {"epilogue", std::string(swiglu ? "swiglu" : "none")},
+      {"count", std::string("tokens")}};
+  double scale = 1 / std::sqrt(double(shape.inputs));
+  std::vector<int64_t> matrix = {shape.outputs, shape.inputs};
+  Tensor x = makeRandom(types.input, {shape.tokens, shape.inputs}, 2, 21);
+  Tensor weight = makeRandom(types.weight, matrix, scale, 22);
+  Tensor out = makeZeros(types.output, {shape.tokens, shape.outputs});
+  if (swiglu) {
+    Tensor up = makeRandom(types.weight, matrix, scale, 23);
+    reference::linearSwiglu(x.values, shape.inputs,
+                            {weight.values, shape.outputs},
+                            {up.values, shape.outputs}, types.output,
+                            out.values);
+    weight = interleave(weight, up);
+  } else {
+    reference::Matrix one{weight.values, shape.outputs};
+    reference::linear(x.values, shape.inputs, {&one, 1}, types.output,
+                      out.values);
+  }
+  c.addInput(x);
+  c.addInput(weight);
+  double relative = relativeTolerance(types.output);
+  c.addOutput({out, 2e-6, relative, shape.run * shape.outputs});
+  return c;
+}
+
+void add(std::vector<NamedCase> &cases, LinearTypes types, LinearShape shape,
+         bool swiglu = false) {
+  std::string name = "linear_";
+  name += swiglu ? "swiglu_" : "";
+  name += typeName(types.input) + "_" + typeName(types.weight) + "_" +
+          typeName(types.output) + "_T" + std::to_string(shape.tokens) +
+          "of" + std::to_string(shape.run) + "_" +
+          std::to_string(shape.inputs) + "x" + std::to_string(shape.outputs);
+  cases.push_back(
+      {name, "linear", [=] { return makeLinear(types, shape, swiglu); }});
+}
+
+} // namespace
+
+void test::addLinearCases(std::vector<NamedCase> &cases) {
+  constexpr DataType f32 = DataType::F32, f16 = DataType::F16,
+                     bf16 = DataType::BF16;
+  constexpr LinearTypes all[] = {
+      {f32, f32, f32},   {f32, f16, f32},   {f32, bf16, f32},
+      {f16, f16, f16},   {f16, bf16, f16},  {f16, f16, f32},
+      {bf16, bf16, bf16}, {bf16, f32, bf16}, {bf16, bf16, f32}};
+  for (LinearTypes types : all) {
+    for (bool swiglu : {false, true}) {
+      add(cases, types, {1, 64, 96, 1}, swiglu);
+      add(cases, types, {7, 96, 64, 7}, swiglu);
+      add(cases, types, {8, 72, 40, 3}, swiglu);
+      add(cases, types, {41, 96, 104, 41}, swiglu);
+      add(cases, types, {64, 64, 64, 33}, swiglu);
+    }
+  }
+  // Real sizes.
+  add(cases, {f32, bf16, f32}, {1, 1024, 3072, 1});
+  add(cases, {f32, bf16, f32}, {1, 1024, 3072, 1}, true);
+  add(cases, {f32, bf16, f32}, {8, 1024, 3072, 8});
+  add(cases, {f32, bf16, f32}, {8, 3072, 1024, 8});
+  add(cases, {f32, bf16, f32}, {512, 1024, 1024, 512});
+  add(cases, {f16, bf16, f16}, {512, 1024, 512, 500}, true);
+  // Vocabularies of any size.
+  for (int64_t tokens : {1, 8, 41}) {
+    add(cases, {f32, bf16, f32}, {tokens, 64, 311, uint32_t(tokens)});
+    add(cases, {bf16, f32, f32}, {tokens, 96, 317, uint32_t(tokens)});
+  }
+}
