@@ -10,6 +10,14 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
+# What every device shares: its interface, the checks of descriptions, handles.
+DEVICE = [
+    "runtime/base",
+    "runtime/device/Device.h",
+    "runtime/device/DeviceChecks.h",
+    "runtime/device/HandleTable.h",
+]
+
 # Folder -> the folders of ours that it may include, besides itself. The longest
 # matching folder decides. None: anything.
 ALLOWED = {
@@ -18,8 +26,8 @@ ALLOWED = {
     "runtime/tokenizer": ["runtime/base"],
     "runtime/reference": ["runtime/base"],
     "runtime/device": ["runtime/base"],
-    "runtime/device/null": ["runtime/base", "runtime/device/Device.h"],
-    "runtime/device/vulkan": ["runtime/base", "runtime/device/Device.h"],
+    "runtime/device/null": DEVICE,
+    "runtime/device/vulkan": DEVICE,
     "runtime/engine": [
         "runtime/base",
         "runtime/bundle",

@@ -101,6 +101,8 @@ VulkanInstance::create(bool validation,
       functions.vkCreateInstance(&info, nullptr, &instance->handle);
   if (result != VK_SUCCESS) {
     instance->handle = VK_NULL_HANDLE;
+    if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
+      return notFound("no Vulkan driver is installed");
     return deviceError("can't create a Vulkan instance: " +
                        getResultName(result));
   }

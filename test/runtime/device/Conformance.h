@@ -30,6 +30,10 @@ struct OpenedDevice {
 struct DeviceCase {
   const char *name;
   OpenedDevice (*open)();
+
+  friend void PrintTo(const DeviceCase &device, std::ostream *out) {
+    *out << device.name;
+  }
 };
 
 #define ASSERT_OK(expression)                                                  \
