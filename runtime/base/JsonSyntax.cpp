@@ -244,17 +244,17 @@ bool Scanner::scanNumber() {
       return fail("expected a digit, found " + found());
   }
   std::string_view text = bytes.substr(begin, cursor - begin);
-  const char *last = text.data() + text.size();
+  const char *first = text.data(), *last = first + text.size();
   std::errc result;
   if (isInteger && text[0] == '-') {
     int64_t value;
-    result = std::from_chars(text.data(), last, value).ec;
+    result = std::from_chars(first, last, value).ec;
   } else if (isInteger) {
     uint64_t value;
-    result = std::from_chars(text.data(), last, value).ec;
+    result = std::from_chars(first, last, value).ec;
   } else {
     double value;
-    result = std::from_chars(text.data(), last, value).ec;
+    result = std::from_chars(first, last, value).ec;
     // Numbers too small for a double count as zero.
     if (isTiny(text))
       result = std::errc();
