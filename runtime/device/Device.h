@@ -75,6 +75,10 @@ struct DeviceInfo {
   std::string name;       ///< As the driver says, untrusted text.
   std::string driver;
   bool isSoftware = false; ///< A CPU implementation such as lavapipe.
+  /// Kernels read host memory as fast as DeviceLocal memory (CPUs, integrated
+  /// GPUs). Where false, imported weights work but are read over the bus in
+  /// every step: upload them if they fit.
+  bool sharesHostMemory = false;
   DeviceLimits limits;
   /// What kernels may use: "storage16", "texel-buffer", ... Each device's
   /// names are listed once, in e.g. runtime/device/vulkan/VulkanFeatures.inc.

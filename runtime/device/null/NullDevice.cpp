@@ -37,6 +37,7 @@ NullDevice::NullDevice(NullDeviceOptions opts) : options(std::move(opts)) {
   info.name = "null device";
   info.driver = "quern";
   info.isSoftware = true;
+  info.sharesHostMemory = true;
   info.limits = options.limits ? *options.limits : getDefaultLimits(options);
   if (!options.supportsImport)
     info.limits.importAlignment = 0;

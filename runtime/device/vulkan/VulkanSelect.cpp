@@ -67,6 +67,9 @@ static DeviceInfo makeInfo(const FeatureQuery &q) {
   if (q.driver.driverInfo[0])
     info.driver += std::string(" ") + q.driver.driverInfo;
   info.isSoftware = q.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+  info.sharesHostMemory =
+      info.isSoftware ||
+      q.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
   info.limits = makeLimits(q);
 #define QUERN_VULKAN_FEATURE(NAME, CONDITION)                                  \
   if (CONDITION)                                                               \
