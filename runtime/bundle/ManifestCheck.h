@@ -68,7 +68,7 @@ private:
 };
 
 /// The checks of one target: TargetVerifier.cpp, StepVerifier.cpp,
-/// ProgramVerifier.cpp.
+/// ProgramVerifier.cpp, PlanVerifier.cpp.
 class TargetChecker {
 public:
   TargetChecker(Checker &checker, const bundle::TargetPrograms &target,
