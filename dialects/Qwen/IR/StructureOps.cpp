@@ -8,6 +8,8 @@ using namespace quern::qwen::detail;
 LogicalResult WeightOp::verify() {
   if (getFile().empty())
     return emitOpError("file is empty");
+  if (getTensorType().getRank() == 0)
+    return emitOpError("is a scalar, expected a rank of at least 1");
   if (llvm::is_contained(getTensorType().getShape(), 0))
     return emitOpError() << "has no elements: " << getTensorType();
   return success();

@@ -1,0 +1,123 @@
+// RUN: quern-opt %s --split-input-file --verify-diagnostics
+
+// expected-error @below {{attribute 'offset' failed to satisfy constraint: 64-bit signless integer attribute whose value is non-negative}}
+qwen.weight @w : tensor<4xf32> from "a" at -1
+
+// -----
+
+// expected-error @below {{'qwen.weight' op file is empty}}
+qwen.weight @w : tensor<4xf32> from "" at 0
+
+// -----
+
+// expected-error @below {{'qwen.weight' op has no elements: 'tensor<0x4xf32>'}}
+qwen.weight @w : tensor<0x4xf32> from "a" at 0
+
+// -----
+
+// expected-error @below {{'qwen.weight' op is a scalar, expected a rank of at least 1}}
+qwen.weight @w : tensor<f32> from "a" at 0
+
+// -----
+
+// expected-error @below {{attribute 'type' failed to satisfy constraint: type attribute of static ranked tensor of 32-bit float or 16-bit float or bfloat16 values}}
+qwen.weight @w : tensor<4xi32> from "a" at 0
+
+// -----
+
+// expected-error @below {{attribute 'type' failed to satisfy constraint: type attribute of static ranked tensor}}
+qwen.weight @w : tensor<?x4xf32> from "a" at 0
+
+// -----
+
+// expected-error @below {{'qwen.state' op of kind key_cache has rank 3, expected 4: pages x page_size x heads x head_dim}}
+qwen.state @k key_cache : tensor<4x4x4xf32>
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @below {{'qwen.split_heads' op has 2 heads of 3, which are not 8 features}}
+  qwen.split_heads %x : tensor<?x8xf32> -> tensor<?x2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @below {{'qwen.split_heads' op changes the element type}}
+  qwen.split_heads %x : tensor<?x8xf32> -> tensor<?x2x4xf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x2x4xf32>) {
+  // expected-error @below {{'qwen.merge_heads' op has 2 heads of 4, which are not 9 features}}
+  qwen.merge_heads %x : tensor<?x2x4xf32> -> tensor<?x9xf32>
+  return
+}
+
+// -----
+
+// The rule of TokenDimOpInterface, for a result and for an operand.
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @below {{'qwen.split_heads' op result #0 has first dimension 4, expected ?}}
+  qwen.split_heads %x : tensor<?x8xf32> -> tensor<4x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>, %y: tensor<5x8xf32>) {
+  // expected-error @below {{'qwen.residual_add' op operand #1 has first dimension 5, expected 4}}
+  qwen.residual_add %x, %y : tensor<4x8xf32>, tensor<5x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x?xf32>) {
+  // expected-error @below {{operand #0 must be 2D tensor of 32-bit float or 16-bit float or bfloat16 type values, tokens x features with static features}}
+  qwen.split_heads %x : tensor<4x?xf32> -> tensor<4x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @below {{'qwen.slice_features' op takes 4 features from offset 5 of 8}}
+  qwen.slice_features %x offset 5 : tensor<?x8xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @below {{'qwen.slice_features' op takes 4 features from offset 9223372036854775807 of 8}}
+  qwen.slice_features %x offset 9223372036854775807 : tensor<?x8xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @below {{'qwen.slice_features' op changes the element type}}
+  qwen.slice_features %x offset 0 : tensor<?x8xf32> -> tensor<?x4xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %rows: tensor<2xi32>) {
+  // expected-error @below {{'qwen.select_rows' op result 'tensor<2x4xf32>' has other features than 'tensor<?x8xf32>'}}
+  qwen.select_rows %x, %rows : tensor<?x8xf32>, tensor<2xi32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8x8xf32>, %rows: tensor<2xi32>) {
+  // expected-error @below {{'qwen.select_rows' op result #0 has first dimension 8, expected 2}}
+  qwen.select_rows %x, %rows : tensor<8x8xf32>, tensor<2xi32> -> tensor<8x8xf32>
+  return
+}
