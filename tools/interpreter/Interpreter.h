@@ -36,7 +36,7 @@ using OpObserver =
 
 class Interpreter {
 public:
-  /// The module must be verified and outlive the interpreter.
+  /// The module must be verified, outlive the interpreter and not change.
   Interpreter(mlir::ModuleOp module, WeightSource source);
 
   /// Runs a function; states keep what it writes. Failure after a diagnostic

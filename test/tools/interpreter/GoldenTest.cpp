@@ -7,6 +7,8 @@
 #include "test/support/Golden.h"
 #include "frontend/Import.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/Pipelines.h"
 #include "tools/interpreter/CompareHidden.h"
 #include "tools/interpreter/ModelRunner.h"
 
@@ -168,6 +170,52 @@ TEST_P(GoldenTest, RaggedSequencesEqualOneAlone) {
   }
   for (size_t slot = 0; slot < 4; ++slot)
     EXPECT_EQ(found[slot], expected[slot]) << goldenPrompts[slot];
+}
+
+TEST_P(GoldenTest, SpecialisedPrograms) {
+  mlir::PassManager passes(&context);
+  PipelineOptions sizes;
+  sizes.prefillTokens = 64;
+  addPhases(passes, Phase::Shape, sizes);
+  ASSERT_TRUE(mlir::succeeded(passes.run(*module)));
+  ASSERT_FALSE(module->lookupSymbol("forward"));
+  runner.emplace(*module, checkpointWeights(model->checkpoint));
+
+  // Prefill and head with the last eight rows, then decode; verify in the end.
+  std::vector<int32_t> ids = golden.integers("t41.input_ids");
+  Step step;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    step.tokens.push_back({ids[i], static_cast<int32_t>(i), 2});
+    if (i + 8 >= ids.size())
+      step.rows.push_back(static_cast<int32_t>(i));
+  }
+  StepResult result = run(step);
+  std::vector<float> expected = golden.floats("t41.logits");
+  size_t vocabulary = expected.size() / ids.size();
+  expected.erase(expected.begin(), expected.end() - 8 * vocabulary);
+  EXPECT_LE(maxDifference(result.logits.floats, expected), tolerance);
+
+  std::vector<int32_t> greedy = golden.integers("t41.greedy_ids");
+  expected = golden.floats("t41.greedy_logits");
+  for (size_t i = 0; i < 4; ++i) {
+    ASSERT_FALSE(result.tokens.empty());
+    ASSERT_EQ(result.tokens.back(), greedy[i]);
+    int32_t position = static_cast<int32_t>(ids.size() + i);
+    result = run(Step{{{greedy[i], position, 2}}, {0}});
+    EXPECT_LE(maxDifference(result.logits.floats,
+                            {expected.begin() + (i + 1) * vocabulary,
+                             expected.begin() + (i + 2) * vocabulary}),
+              tolerance);
+  }
+  step = {};
+  for (size_t i = 4; i < 10; ++i) {
+    step.rows.push_back(static_cast<int32_t>(i - 4));
+    step.tokens.push_back({greedy[i], static_cast<int32_t>(ids.size() + i), 2});
+  }
+  EXPECT_LE(maxDifference(run(step).logits.floats,
+                          {expected.begin() + 5 * vocabulary,
+                           expected.begin() + 11 * vocabulary}),
+            tolerance);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, testing::ValuesIn(goldenModels),
