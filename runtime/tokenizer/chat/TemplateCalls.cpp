@@ -85,7 +85,7 @@ Value TemplateInterpreter::callFunction(const TemplateExpression &expression) {
     if (name == known)
       return unsupported(atTemplateLine(
           expression.line, "unsupported: the function " + quoteName(name)));
-  return fail(expression.line, "'" + name + "' is undefined");
+  return fail(expression.line, quoteName(name, 80) + " is undefined");
 }
 
 Value TemplateInterpreter::callNamespace(const TemplateExpression &expression) {
@@ -113,7 +113,7 @@ Value TemplateInterpreter::callMacro(const TemplateExpression &expression,
   const auto &parameters = macro.parameters;
   if (positional > parameters.size())
     return fail(expression.line,
-                "macro '" + macro.name + "' takes not more than " +
+                "macro " + quoteName(macro.name, 80) + " takes not more than " +
                     std::to_string(parameters.size()) + " argument(s)");
   std::vector<TemplateValue> values(parameters.size());
   std::vector<bool> given(parameters.size());
@@ -142,8 +142,9 @@ Value TemplateInterpreter::callMacro(const TemplateExpression &expression,
     if (!given[i] && parameters[i].defaultValue) {
       QUERN_ASSIGN_OR_RETURN(values[i], evaluate(*parameters[i].defaultValue));
     } else if (!given[i]) {
-      values[i] = TemplateValue::undefined("parameter '" + parameters[i].name +
-                                           "' was not provided");
+      values[i] = TemplateValue::undefined("parameter " +
+                                           quoteName(parameters[i].name, 80) +
+                                           " was not provided");
     }
     setVariable(parameters[i].name, std::move(values[i]));
   }

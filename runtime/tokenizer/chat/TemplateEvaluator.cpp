@@ -74,7 +74,8 @@ Value TemplateInterpreter::evaluateNode(const TemplateExpression &expression) {
 Value TemplateInterpreter::evaluateName(const TemplateExpression &expression) {
   if (const TemplateValue *value = findVariable(expression.name))
     return *value;
-  return TemplateValue::undefined("'" + expression.name + "' is undefined");
+  return TemplateValue::undefined(quoteName(expression.name, 80) +
+                                  " is undefined");
 }
 
 Value TemplateInterpreter::evaluateList(const TemplateExpression &expression) {
@@ -197,7 +198,8 @@ Value TemplateInterpreter::evaluateAttribute(
     const TemplateValue *found = object.asNamespace().find(name);
     return found ? *found
                  : TemplateValue::undefined(
-                       "'Namespace object' has no attribute '" + name + "'");
+                       "'Namespace object' has no attribute " +
+                       quoteName(name, 80));
   }
   // Python finds a type's own method before the key of a dictionary.
   if (hasTemplateMethod(object, name))

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/base/CheckedMath.h"
+#include "runtime/base/Escape.h"
 #include "runtime/tokenizer/Utf8.h"
 #include "runtime/tokenizer/chat/TemplateBuiltins.h"
 
@@ -194,8 +195,8 @@ static TemplateValue noElement(const TemplateValue &value,
                                const TemplateValue &index) {
   std::string type(value.typeName());
   if (index.isString())
-    return TemplateValue::undefined("'" + type + " object' has no attribute '" +
-                                    index.asString() + "'");
+    return TemplateValue::undefined("'" + type + " object' has no attribute " +
+                                    quoteName(index.asString(), 80));
   std::string text = index.isNumber() && !index.is(Kind::Float)
                          ? std::to_string(index.asInt())
                          : "of this type";

@@ -79,7 +79,7 @@ TemplateParser::Expression TemplateParser::parseNumber() {
     node->literal = value;
   }
   if (read.ec != std::errc() || read.ptr != end)
-    return unsupportedHere("the number " + token.text);
+    return unsupportedHere("the number " + quoteName(token.text, 40));
   ++position;
   return node;
 }

@@ -181,7 +181,7 @@ TEST(ChatTemplate, BadInput37UnsupportedConstructsAreNamed) {
       {"{{ '%s' % n }}", "formatting with %"},
       {"{{ {1: 2} }}", "a dictionary key that is no string"},
       {"{{ [namespace()] }}", "storing a value of type Namespace"},
-      {"{{ 99999999999999999999 }}", "the number 99999999999999999999"},
+      {"{{ 99999999999999999999 }}", "the number '99999999999999999999'"},
       {"{{ '\\N{DASH}' }}", "the string escape \\N"},
       {"{% for m in messages %}{{ loop.depth }}{% endfor %}",
        "the loop variable 'depth'"},

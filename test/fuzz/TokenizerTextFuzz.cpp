@@ -1,4 +1,4 @@
-//===- TokenizerTextFuzzer.cpp - text and chunking ------------------------===//
+//===- TokenizerTextFuzz.cpp - text and chunking -------------------------===//
 //
 // Attacks the text stages: UTF-8, added tokens, NFC, the split, the merges and
 // the streaming detokenizer. Decoding must give back the normalised text, the
@@ -11,17 +11,12 @@
 #include "runtime/tokenizer/Normalizer.h"
 #include "runtime/tokenizer/Tokenizer.h"
 #include "runtime/tokenizer/Utf8.h"
+#include "test/fuzz/Fuzz.h"
 
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 using namespace quern;
-
-static void require(bool condition) {
-  if (!condition)
-    std::abort();
-}
 
 static Tokenizer load(const char *name) {
   std::ifstream stream(std::string(QUERN_SOURCE_DIR "/test/data/tokenizer/") +
@@ -29,7 +24,7 @@ static Tokenizer load(const char *name) {
   std::stringstream text;
   text << stream.rdbuf();
   Result<Tokenizer> tokenizer = Tokenizer::fromJson(text.str());
-  require(tokenizer.isOk());
+  FUZZ_CHECK(tokenizer.isOk());
   return std::move(*tokenizer);
 }
 
@@ -46,29 +41,30 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   options.parseSpecial = data[0] & 2;
   options.statistics = &work;
   Result<std::vector<TokenId>> ids = tokenizer.encode(text, options);
-  require(ids.isOk());
+  FUZZ_CHECK(ids.isOk());
   // The bounds of TokenizerTextTest.cpp, with three bytes for a bad one.
   uint64_t bytes = 3 * uint64_t(size);
-  require(work.addedTokenSteps <= 32 * bytes && work.mergeSteps <= 64 * bytes &&
-          work.normalizerSteps <= 12 * bytes && work.scannerSteps <= 8 * bytes);
+  FUZZ_CHECK(
+      work.addedTokenSteps <= 32 * bytes && work.mergeSteps <= 64 * bytes &&
+      work.normalizerSteps <= 12 * bytes && work.scannerSteps <= 8 * bytes);
 
   Result<std::string> decoded = tokenizer.decode(*ids);
-  require(decoded.isOk());
+  FUZZ_CHECK(decoded.isOk());
   // Added tokens are cut out before normalisation; normalising again joins
   // what they kept apart, on both sides.
   Normalizer a, b;
   std::string valid = replaceInvalidUtf8(text);
   Result<std::string_view> x = a.normalize(valid), y = b.normalize(*decoded);
-  require(x.isOk() && y.isOk() && *x == *y);
+  FUZZ_CHECK(x.isOk() && y.isOk() && *x == *y);
 
   StreamingDetokenizer stream(tokenizer);
   std::string streamed;
   for (TokenId id : *ids) {
     std::string piece;
-    require(stream.append(id, piece).isOk() && isValidUtf8(piece));
+    FUZZ_CHECK(stream.append(id, piece).isOk() && isValidUtf8(piece));
     streamed += piece;
   }
   stream.flush(streamed);
-  require(streamed == *decoded);
+  FUZZ_CHECK(streamed == *decoded);
   return 0;
 }

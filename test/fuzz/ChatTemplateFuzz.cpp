@@ -1,4 +1,4 @@
-//===- ChatTemplateFuzzer.cpp - chat template text ------------------------===//
+//===- ChatTemplateFuzz.cpp - chat template text -------------------------===//
 //
 // Attacks the lexer, parser and interpreter of chat templates. Whatever parses
 // must render within its limits or fail with a message, twice the same.
@@ -6,8 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/chat/ChatTemplate.h"
-
-#include <cstdlib>
+#include "test/fuzz/Fuzz.h"
 
 using namespace quern;
 
@@ -31,20 +30,22 @@ static const TemplateDict &sampleVariables() {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  std::string_view text(reinterpret_cast<const char *>(data), size);
+  std::string_view text = fuzz::asText(data, size);
   Result<ChatTemplate> chatTemplate = ChatTemplate::parse(text);
-  if (!chatTemplate.isOk())
+  if (!chatTemplate.isOk()) {
+    fuzz::checkRefusal(chatTemplate.getStatus());
     return 0;
+  }
   TemplateLimits limits;
   limits.maxSteps = 50'000;
   limits.maxOutputBytes = 1 << 16;
   Result<std::string> first = chatTemplate->render(sampleVariables(), limits);
   Result<std::string> again = chatTemplate->render(sampleVariables(), limits);
-  bool same = first.isOk() == again.isOk() &&
-              (first.isOk() ? *first == *again
-                            : first.getStatus().getMessage() ==
-                                  again.getStatus().getMessage());
-  if (!same || (first.isOk() && first->size() > limits.maxOutputBytes))
-    std::abort();
+  FUZZ_CHECK(first.isOk() == again.isOk());
+  if (first.isOk())
+    FUZZ_CHECK(*first == *again && first->size() <= limits.maxOutputBytes);
+  else
+    FUZZ_CHECK(first.getStatus().getMessage() ==
+               again.getStatus().getMessage());
   return 0;
 }
