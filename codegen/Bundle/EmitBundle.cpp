@@ -75,16 +75,17 @@ Status emitBundle(ModuleOp module, const BundleContents &contents,
   QUERN_ASSIGN_OR_RETURN(
       [[maybe_unused]] uint32_t manifestIndex,
       add(SectionKind::Manifest, manifestBytes, kSectionRequired));
-  QUERN_RETURN_IF_ERROR(addText(SectionKind::Tokenizer, contents.tokenizer,
-                                kSectionRequired));
+  QUERN_RETURN_IF_ERROR(
+      addText(SectionKind::Tokenizer, contents.tokenizer, kSectionRequired));
   QUERN_RETURN_IF_ERROR(addText(SectionKind::ChatTemplate,
                                 contents.chatTemplate, kSectionRequired));
   QUERN_RETURN_IF_ERROR(addText(SectionKind::IR, contents.ir, 0));
   QUERN_RETURN_IF_ERROR(
       writeWeights(module, *manifest, weights, writer, progress));
   const bundle::WeightT &last = *manifest->weights.back();
-  summary.sections.push_back({std::string(sectionKindName(SectionKind::Weights)),
-                              last.offset + last.size});
+  summary.sections.push_back(
+      {std::string(sectionKindName(SectionKind::Weights)),
+       last.offset + last.size});
   for (const BundleSummary::Section &section : summary.sections)
     summary.totalBytes += section.bytes;
   return writer.commit();

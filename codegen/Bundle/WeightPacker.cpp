@@ -15,8 +15,8 @@ static constexpr size_t kPackingBufferBytes = size_t(4) << 20;
 
 /// Alternates the rows of two sources: a0, b0, a1, b1, ...
 static Status interleaveRows(std::span<const std::byte> first,
-                             std::span<const std::byte> second,
-                             size_t rowBytes, BundleWriter &writer) {
+                             std::span<const std::byte> second, size_t rowBytes,
+                             BundleWriter &writer) {
   size_t rows = first.size() / rowBytes;
   size_t rowsPerBuffer =
       std::max<size_t>(1, kPackingBufferBytes / (2 * rowBytes));

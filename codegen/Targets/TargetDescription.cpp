@@ -207,6 +207,7 @@ Status readTarget(JsonValue root, TargetDescription &target) {
   reader.read("api_version", target.apiVersion);
   readVersion(reader, target);
   reader.read("required_features", target.requiredFeatures);
+  reader.read("devices", target.devices);
   reader.readPowerOfTwo("subgroup_size", target.subgroupSize, 4, 128);
   reader.read("max_workgroup_size", target.maxWorkgroupSize, 64, 65536);
   reader.read("max_workgroup_memory", target.maxWorkgroupMemory, 0, 1 << 24);

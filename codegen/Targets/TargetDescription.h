@@ -31,6 +31,8 @@ struct TargetDescription {
   std::string apiVersion;   ///< Least version of the API, "1.1".
   uint32_t spirvMajor = 1, spirvMinor = 3;
   std::vector<std::string> requiredFeatures; ///< Of the device at run time.
+  /// Lower-case parts of device names that this target is for; may be empty.
+  std::vector<std::string> devices;
 
   uint32_t subgroupSize = 0; ///< The size that kernels are compiled for.
   uint32_t maxWorkgroupSize = 0;

@@ -22,7 +22,7 @@
 namespace quern {
 
 enum class ModelFamily : uint8_t {
-#define QUERN_MODEL_FAMILY(name, type, architecture, path, hybrid, mixture,    \
+#define QUERN_MODEL_FAMILY(name, type, architecture, textType, path,           \
                            supported)                                          \
   name,
 #include "frontend/HuggingFace/Families.inc"
@@ -33,13 +33,9 @@ struct ModelFamilyInfo {
   ModelFamily family;
   std::string_view modelType;
   std::string_view architecture;
+  std::string_view textModelType;
   /// Keys, joined by dots, under which the text config lies; empty: the root.
   std::string_view textConfigPath;
-  /// Whether some layers are gated delta nets.
-  bool isHybrid;
-  /// Whether some MLPs are mixtures of experts.
-  bool isMixture;
-  /// Whether the compiler can build it.
   bool isSupported;
 };
 

@@ -1,0 +1,147 @@
+//===- AnswerRequests.cpp - Code for every kernel request -----------------===//
+#include "codegen/AnswerRequests.h"
+
+#include "codegen/SPIRV/KernelCompiler.h"
+#include "runtime/base/AtomicFile.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+
+#include <atomic>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+using namespace mlir;
+
+namespace quern {
+
+static std::optional<DataType> convertType(Type type) {
+  if (type.isF32())
+    return DataType::F32;
+  if (type.isF16())
+    return DataType::F16;
+  if (type.isBF16())
+    return DataType::BF16;
+  if (type.isInteger(32))
+    return DataType::I32;
+  return std::nullopt;
+}
+
+static std::optional<ConfigValue> convertConfig(Attribute value) {
+  if (auto flag = dyn_cast<BoolAttr>(value))
+    return ConfigValue(flag.getValue());
+  if (auto integer = dyn_cast<IntegerAttr>(value))
+    return ConfigValue(integer.getInt());
+  if (auto number = dyn_cast<FloatAttr>(value))
+    return ConfigValue(number.getValueAsDouble());
+  if (auto text = dyn_cast<StringAttr>(value))
+    return ConfigValue(text.getValue().str());
+  return std::nullopt;
+}
+
+/// The request as plain data, free of the module's context.
+static Result<KernelRequest> convertRequest(exec::KernelOp op) {
+  KernelRequest request;
+  request.name = op.getSymName();
+  request.family = op.getFamily();
+  for (unsigned i = 0; i < op.getNumArguments(); ++i) {
+    exec::ArgumentAttr argument = op.getArgument(i);
+    RankedTensorType tensor = argument.getTensor();
+    std::optional<DataType> type = convertType(tensor.getElementType());
+    if (!type)
+      return unsupported("kernel '" + request.name + "': argument " +
+                         std::to_string(i) + " has an unknown element type");
+    request.arguments.push_back(
+        {static_cast<ArgumentEffect>(argument.getEffect()), *type,
+         std::vector<int64_t>(tensor.getShape())});
+  }
+  for (NamedAttribute entry : op.getConfig()) {
+    std::optional<ConfigValue> value = convertConfig(entry.getValue());
+    if (!value)
+      return unsupported("kernel '" + request.name + "': config '" +
+                         entry.getName().str() + "' has an unknown kind");
+    request.config.emplace(entry.getName().str(), *value);
+  }
+  return request;
+}
+
+static exec::LaunchAttr convertLaunch(MLIRContext *context,
+                                      const CompiledKernel &kernel) {
+  const KernelLaunch &launch = kernel.launch;
+  auto widen = [](const std::array<uint32_t, 3> &values) {
+    return SmallVector<int64_t>(values.begin(), values.end());
+  };
+  SmallVector<exec::Access> accesses;
+  for (KernelAccess access : kernel.accesses)
+    accesses.push_back(static_cast<exec::Access>(access));
+  return exec::LaunchAttr::get(
+      context, StringAttr::get(context, kernel.entryPoint),
+      widen(launch.workgroupSize), widen(launch.grid),
+      static_cast<exec::GridCount>(launch.count), launch.axis, launch.tile,
+      launch.scale, launch.subgroupSize, launch.workgroupMemory, accesses);
+}
+
+static Status writeCode(const std::string &folder, const KernelRequest &request,
+                        const CompiledKernel &kernel) {
+  auto bytes = std::as_bytes(std::span(kernel.code));
+  return writeFileAtomically(
+      folder + "/" + request.name + ".spv",
+      std::string_view(reinterpret_cast<const char *>(bytes.data()),
+                       bytes.size()));
+}
+
+Status answerRequests(ModuleOp module, const TargetDescription &target,
+                      const CodegenOptions &options,
+                      llvm::StringMap<KernelBinary> &kernels) {
+  SmallVector<exec::KernelOp> ops(module.getOps<exec::KernelOp>());
+  std::vector<KernelRequest> requests;
+  for (exec::KernelOp op : ops) {
+    QUERN_ASSIGN_OR_RETURN(KernelRequest request, convertRequest(op));
+    requests.push_back(std::move(request));
+  }
+  if (!options.dumpDir.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(options.dumpDir, error);
+    if (error)
+      return ioError("can't create the folder '" + options.dumpDir +
+                     "': " + error.message());
+  }
+
+  std::vector<std::optional<Result<CompiledKernel>>> results(requests.size());
+  std::atomic<size_t> next = 0, done = 0;
+  std::mutex progressMutex;
+  auto work = [&] {
+    KernelCompiler compiler;
+    for (size_t i = next++; i < requests.size(); i = next++) {
+      results[i] = compiler.compile(requests[i], target, {options.dumpDir});
+      std::lock_guard lock(progressMutex);
+      ++done;
+      if (options.progress)
+        options.progress(done, requests.size());
+    }
+  };
+  unsigned count =
+      options.threads ? options.threads : std::thread::hardware_concurrency();
+  std::vector<std::thread> threads;
+  for (unsigned i = 1; i < std::min<size_t>(count, requests.size()); ++i)
+    threads.emplace_back(work);
+  work();
+  for (std::thread &thread : threads)
+    thread.join();
+
+  for (size_t i = 0; i < requests.size(); ++i) {
+    Result<CompiledKernel> &result = *results[i];
+    if (!result.isOk())
+      return std::move(result).takeStatus().withContext(
+          "kernel '" + requests[i].name + "' for target " + target.name);
+    if (!options.dumpDir.empty())
+      QUERN_RETURN_IF_ERROR(writeCode(options.dumpDir, requests[i], *result));
+    ops[i].setLaunchAttr(convertLaunch(module.getContext(), *result));
+    kernels[requests[i].name] = {std::move(result->code), result->idealBytes,
+                                 result->flops};
+  }
+  return Status::ok();
+}
+
+} // namespace quern

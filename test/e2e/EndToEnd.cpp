@@ -1,0 +1,133 @@
+//===- EndToEnd.cpp - Compile, load and run in one process ----------------===//
+#include "test/e2e/EndToEnd.h"
+
+#include "runtime/device/DeviceRegistry.h"
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <map>
+
+namespace quern::test {
+
+CompileOptions testOptions(const std::string &checkpoint,
+                           const std::string &compute) {
+  CompileOptions options;
+  options.checkpoint = checkpoint;
+  options.compute = compute;
+  options.context = 256;
+  options.slots = 4;
+  options.prefill = 64;
+  options.quiet = true;
+  return options;
+}
+
+Result<std::string> compileForTest(CompileOptions options) {
+  static std::map<std::string, std::string> compiled;
+  std::string key = options.checkpoint + "|" + options.compute + "|" +
+                    options.target + "|" + std::to_string(options.context) +
+                    "|" + std::to_string(options.prefill);
+  auto found = compiled.find(key);
+  if (found != compiled.end())
+    return found->second;
+  std::filesystem::path folder =
+      std::filesystem::path(QUERN_BINARY_DIR) / "test" / "e2e" / "bundles";
+  std::filesystem::create_directories(folder);
+  options.output =
+      (folder /
+       (std::filesystem::path(options.checkpoint).filename().string() + "-" +
+        std::to_string(std::hash<std::string>()(key)) + ".quern"))
+          .string();
+  QUERN_RETURN_IF_ERROR(compile(options));
+  compiled[key] = options.output;
+  return options.output;
+}
+
+Result<std::unique_ptr<Engine>> loadForTest(const std::string &path) {
+  QUERN_ASSIGN_OR_RETURN(Bundle bundle, Bundle::open(path));
+  DeviceOptions options;
+  options.validation = true;
+  QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, openDevice(options));
+  QUERN_ASSIGN_OR_RETURN(
+      std::unique_ptr<LoadedModel> model,
+      LoadedModel::load(std::make_shared<const Bundle>(std::move(bundle)),
+                        std::move(device)));
+  return std::make_unique<Engine>(std::move(model));
+}
+
+namespace {
+/// Keeps every row that a step delivers.
+class Collector : public StepResults {
+public:
+  void onResult(size_t, size_t, int32_t token,
+                std::span<const float> row) override {
+    tokens.push_back(token);
+    logits.emplace_back(row.begin(), row.end());
+  }
+  std::vector<int32_t> tokens;
+  std::vector<std::vector<float>> logits;
+};
+} // namespace
+
+/// Feeds `tokens` in chunks and collects the rows of all of them.
+static Status feed(Engine &engine, Sequence &sequence,
+                   const std::vector<int32_t> &tokens, size_t chunk,
+                   ResultRows rows, Collector &results) {
+  chunk = std::min<size_t>(chunk, engine.getGeometry().maxStepTokens);
+  for (size_t begin = 0; begin < tokens.size(); begin += chunk) {
+    StepEntry entry;
+    entry.sequence = &sequence;
+    entry.tokens = std::span(tokens).subspan(
+        begin, std::min(chunk, tokens.size() - begin));
+    entry.rows = rows;
+    QUERN_RETURN_IF_ERROR(engine.run({&entry, 1}, results));
+  }
+  return engine.getModel().getDevice().checkDiagnostics();
+}
+
+Result<std::vector<std::vector<float>>>
+promptLogits(Engine &engine, const std::vector<int32_t> &tokens, size_t chunk) {
+  QUERN_RETURN_IF_ERROR(engine.setLogitsWanted(true));
+  QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Sequence> sequence,
+                         engine.createSequence());
+  Collector results;
+  QUERN_RETURN_IF_ERROR(
+      feed(engine, *sequence, tokens, chunk, ResultRows::All, results));
+  return std::move(results.logits);
+}
+
+Result<GreedyResult> greedyContinuation(Engine &engine,
+                                        const std::vector<int32_t> &prompt,
+                                        size_t count) {
+  QUERN_RETURN_IF_ERROR(engine.setLogitsWanted(true));
+  QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Sequence> sequence,
+                         engine.createSequence());
+  Collector results;
+  QUERN_RETURN_IF_ERROR(
+      feed(engine, *sequence, prompt, SIZE_MAX, ResultRows::Last, results));
+  // A prompt of several steps gives one row for each; the last one counts.
+  GreedyResult greedy;
+  greedy.ids = {results.tokens.back()};
+  greedy.logits = {results.logits.back()};
+  while (greedy.ids.size() < count) {
+    Collector step;
+    QUERN_RETURN_IF_ERROR(feed(engine, *sequence, {greedy.ids.back()}, 1,
+                               ResultRows::Last, step));
+    greedy.ids.push_back(step.tokens.back());
+    greedy.logits.push_back(step.logits.back());
+  }
+  return greedy;
+}
+
+double maxAbsDifference(const float *a, const float *b, size_t count) {
+  double worst = 0;
+  for (size_t i = 0; i < count; ++i) {
+    double difference = std::fabs(double(a[i]) - double(b[i]));
+    if (!std::isfinite(difference))
+      return std::numeric_limits<double>::infinity();
+    worst = std::max(worst, difference);
+  }
+  return worst;
+}
+
+} // namespace quern::test

@@ -1,0 +1,117 @@
+//===- SampleTest.cpp - A trained model answers its evaluation set --------===//
+//
+// test/data/samples/qwen3-sample was trained on small tasks; eval.json has 200
+// prompts with the reference's greedy tokens and whether its answer was right.
+// Every prompt goes from messages through template and tokenizer to tokens.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/base/File.h"
+#include "runtime/base/Json.h"
+#include "runtime/device/DeviceRegistry.h"
+#include "runtime/tokenizer/Tokenizer.h"
+#include "runtime/tokenizer/chat/ChatTemplate.h"
+#include "test/e2e/EndToEnd.h"
+
+#include <gtest/gtest.h>
+
+using namespace quern;
+using namespace quern::test;
+
+namespace {
+
+struct Item {
+  std::vector<int32_t> prompt, expected;
+  std::string messages; ///< JSON array.
+  std::string rendered, answer;
+  bool think = false, correct = false;
+};
+
+std::vector<int32_t> readIds(const JsonValue &array) {
+  std::vector<int32_t> ids;
+  for (JsonValue id : array.elements())
+    ids.push_back(static_cast<int32_t>(*id.asInt64()));
+  return ids;
+}
+
+std::vector<Item> readItems(const std::string &path) {
+  std::vector<Item> items;
+  auto text = readWholeFile(path, 8 << 20);
+  if (!text.isOk())
+    return items;
+  auto document = parseJson(*text);
+  if (!document.isOk())
+    return items;
+  for (JsonValue value : document->root().elements()) {
+    Item item;
+    item.prompt = readIds(*value.get("prompt_ids"));
+    item.expected = readIds(*value.get("model_greedy_ids"));
+    item.rendered = *value.get("rendered_prompt_text")->asString();
+    item.answer = *value.get("expected_answer")->asString();
+    item.think = *value.get("enable_thinking")->asBool();
+    item.correct = *value.get("correct")->asBool();
+    JsonWriter writer;
+    writer.value(*value.get("messages"));
+    item.messages = writer.take();
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+/// What follows the thinking block, without the end of the turn.
+std::string extractAnswer(std::string text) {
+  size_t end = text.rfind("</think>");
+  if (end != std::string::npos)
+    text = text.substr(end + std::string("</think>").size());
+  size_t stop = text.find("<|im_end|>");
+  text = text.substr(0, stop);
+  size_t first = text.find_first_not_of(" \n\t");
+  size_t last = text.find_last_not_of(" \n\t");
+  return first == std::string::npos ? "" : text.substr(first, last - first + 1);
+}
+
+TEST(SampleTest, AnswersItsEvaluationSet) {
+  QUERN_REQUIRE_VULKAN();
+  std::string folder =
+      std::string(QUERN_SOURCE_DIR) + "/test/data/samples/qwen3-sample";
+  std::vector<Item> items = readItems(folder + "/eval.json");
+  ASSERT_EQ(items.size(), 200u);
+  CompileOptions options = testOptions(folder);
+  options.context = 1024;
+  auto path = compileForTest(options);
+  ASSERT_TRUE(path.isOk()) << path.getStatus().getMessage();
+  auto engine = loadForTest(*path);
+  ASSERT_TRUE(engine.isOk()) << engine.getStatus().getMessage();
+  const Bundle &bundle = (*engine)->getModel().getBundle();
+  auto tokenizer = Tokenizer::deserialize(bundle.getTokenizer());
+  ASSERT_TRUE(tokenizer.isOk()) << tokenizer.getStatus().getMessage();
+
+  size_t same = 0, correct[2] = {}, reference[2] = {}, right[2] = {};
+  for (const Item &item : items) {
+    auto ids = tokenizer->encode(item.rendered, {.parseSpecial = true});
+    ASSERT_TRUE(ids.isOk()) << ids.getStatus().getMessage();
+    ASSERT_EQ(*ids, item.prompt) << item.rendered;
+    auto greedy =
+        greedyContinuation(**engine, item.prompt, item.expected.size());
+    ASSERT_TRUE(greedy.isOk()) << greedy.getStatus().getMessage();
+    same += greedy->ids == item.expected;
+    auto text = tokenizer->decode(greedy->ids);
+    ASSERT_TRUE(text.isOk()) << text.getStatus().getMessage();
+    right[item.think] += extractAnswer(*text) == item.answer;
+    auto wanted = tokenizer->decode(item.expected);
+    ASSERT_TRUE(wanted.isOk());
+    // The rule above must agree with the one that made eval.json.
+    correct[item.think] += item.correct;
+    reference[item.think] += extractAnswer(*wanted) == item.answer;
+  }
+  EXPECT_GE(same, items.size() * 99 / 100);
+  for (bool think : {false, true}) {
+    EXPECT_EQ(reference[think], correct[think]);
+    EXPECT_LE(std::abs(int(right[think]) - int(correct[think])), 1)
+        << (think ? "thinking" : "not thinking");
+  }
+  RecordProperty("same_tokens", int(same));
+  RecordProperty("right_thinking", int(right[1]));
+  RecordProperty("right_not_thinking", int(right[0]));
+}
+
+} // namespace

@@ -1,0 +1,26 @@
+//===- ModelFacts.h - What a bundle says about its model --------*- C++ -*-===//
+#ifndef QUERN_TOOLS_COMPILE_MODELFACTS_H
+#define QUERN_TOOLS_COMPILE_MODELFACTS_H
+
+#include "codegen/Bundle/EmitBundle.h"
+#include "codegen/Targets/TargetDescription.h"
+#include "tools/compile/CheckpointInput.h"
+#include "tools/compile/CompileOptions.h"
+#include "tools/compile/Report.h"
+
+namespace quern {
+
+/// Fills model, sampling defaults, compiler version and options.
+void describeModel(const CheckpointInput &input, const CompileOptions &options,
+                   DataType compute, mlir::ModuleOp module,
+                   BundleContents &contents);
+
+void describeTarget(const TargetDescription &description,
+                    bundle::TargetT &target);
+
+/// Reads memory needs and dispatch counts off the planned module.
+void describeMemory(mlir::ModuleOp module, CompileSummary &summary);
+
+} // namespace quern
+
+#endif // QUERN_TOOLS_COMPILE_MODELFACTS_H

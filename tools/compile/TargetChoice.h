@@ -1,0 +1,20 @@
+//===- TargetChoice.h - Which target a compilation is for -------*- C++ -*-===//
+#ifndef QUERN_TOOLS_COMPILE_TARGETCHOICE_H
+#define QUERN_TOOLS_COMPILE_TARGETCHOICE_H
+
+#include "codegen/Targets/TargetDescription.h"
+#include "runtime/device/Device.h"
+
+namespace quern {
+
+/// The built-in target whose `devices` names the device, or the generic target
+/// of its API.
+Result<TargetDescription> findTargetForDevice(const DeviceInfo &device);
+
+/// A target by its name, API or file; "native" is that of the best device of
+/// this machine, and the generic Vulkan target if there is none.
+Result<TargetDescription> chooseTarget(const std::string &spec);
+
+} // namespace quern
+
+#endif // QUERN_TOOLS_COMPILE_TARGETCHOICE_H

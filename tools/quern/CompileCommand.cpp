@@ -1,0 +1,71 @@
+//===- CompileCommand.cpp - quern compile ---------------------------------===//
+
+#include "tools/compile/CompileOptions.h"
+#include "tools/quern/Commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+using namespace quern;
+
+void tool::addCompileCommand(CLI::App &app, Command &selected) {
+  auto options = std::make_shared<CompileOptions>();
+  CLI::App *command = app.add_subcommand(
+      "compile", "Compiles a Hugging Face checkpoint into one bundle");
+  command
+      ->add_option("checkpoint", options->checkpoint,
+                   "Folder with config.json, safetensors and tokenizer")
+      ->required();
+  command->add_option("-o,--output", options->output,
+                      "The bundle (or with --compile-to the IR) to write");
+  command
+      ->add_option("--target", options->target,
+                   "A target of `quern targets`, a JSON file, or native")
+      ->capture_default_str();
+  command
+      ->add_option("--context", options->context, "Longest sequence in tokens")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 16 << 20));
+  command
+      ->add_option("--slots", options->slots,
+                   "Sequences that live at the same time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--page-size", options->pageSize,
+                   "Tokens of a page of the KV cache")
+      ->capture_default_str()
+      ->check(CLI::IsMember({16, 32, 64}));
+  command
+      ->add_option("--prefill", options->prefill,
+                   "Most tokens of one prefill step")
+      ->capture_default_str()
+      ->check(CLI::Range(16, 8192));
+  command
+      ->add_option("--compute", options->compute,
+                   "Element type of activations and KV cache (default: what "
+                   "the target prefers)")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  command->add_option("--compile-to", options->compileTo,
+                      "Stop after import, graph, shape, lower or memory and "
+                      "print the IR");
+  command->add_option("--dump-ir-dir", options->dumpIRDir,
+                      "Write the IR after each pass to this folder");
+  command->add_option("--emit-kernels", options->emitKernels,
+                      "Write IR and SPIR-V of each kernel to this folder");
+  command->add_option("--threads", options->threads,
+                      "Threads that compile kernels (default: all cores)");
+  command->add_flag("--strict-weights", options->strictWeights,
+                    "Refuse NaN and infinite weights (reads all of them)");
+  command->add_flag("--strict-tensors", options->strictTensors,
+                    "Refuse tensors that the model does not know");
+  command->add_flag(
+      "--no-ir", [options](int64_t) { options->keepIR = false; },
+      "Do not store the IR in the bundle");
+  command->add_flag("-v,--verbose", options->verbose,
+                    "List every tensor of the checkpoint");
+  command->add_flag("-q,--quiet", options->quiet, "Print errors only");
+  command->callback(
+      [=, &selected] { selected = [=] { return compile(*options); }; });
+}
