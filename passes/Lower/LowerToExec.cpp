@@ -54,6 +54,23 @@ static LogicalResult bindInterface(func::FuncOp func, ProgramBuilder &builder) {
   return success();
 }
 
+/// One block of ops on static tensors.
+static LogicalResult verifyIsSpecialised(func::FuncOp func) {
+  if (!func.getBody().hasOneBlock())
+    return func.emitOpError() << "expected one block";
+  auto isStatic = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.hasStaticShape();
+  };
+  Block &body = func.getBody().front();
+  if (!llvm::all_of(body.getArgumentTypes(), isStatic))
+    return func.emitOpError() << "expected arguments of static shapes";
+  for (Operation &op : body)
+    if (!llvm::all_of(op.getResultTypes(), isStatic))
+      return op.emitOpError() << "expected results of static shapes";
+  return success();
+}
+
 /// Builds the program of `func` at the end of the module.
 static FailureOr<int64_t> lowerFunction(func::FuncOp func,
                                         RequestTable &requests) {
@@ -61,6 +78,8 @@ static FailureOr<int64_t> lowerFunction(func::FuncOp func,
   std::optional<ProgramShape> shape = getProgramShape(func);
   if (!kind || !shape)
     return func.emitOpError() << "doesn't say which program it is";
+  if (failed(verifyIsSpecialised(func)))
+    return failure();
   auto builder = OpBuilder::atBlockEnd(func->getBlock());
   std::string name = func.getName().str();
   auto program = exec::ProgramOp::create(builder, func.getLoc(), name, *kind,

@@ -157,6 +157,8 @@ struct SpecializeProgramsPass
     auto forward = module.lookupSymbol<func::FuncOp>("forward");
     if (!forward)
       return module.emitError() << "has no function @forward";
+    if (!forward.getBody().hasOneBlock())
+      return forward.emitOpError() << "expected one block";
     qwen::SelectRowsOp select = findSelectRows(forward);
     if (!select || !select.getX().getType().getElementType().isF32())
       return forward.emitOpError()

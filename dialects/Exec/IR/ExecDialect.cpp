@@ -85,8 +85,10 @@ StepBufferAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                        StepRole role, RankedTensorType tensor, int64_t offset) {
   if (failed(verifyBufferTensor(emitError, tensor)))
     return failure();
-  if (offset < 0 || offset % kBufferAlignment != 0)
-    return emitError() << "expected an offset that is a multiple of "
+  if (offset < 0 || offset > (int64_t(1) << 61) ||
+      offset % kBufferAlignment != 0)
+    return emitError() << "expected an offset of at most 2^61 that is a "
+                          "multiple of "
                        << kBufferAlignment << ", found " << offset;
   return success();
 }
@@ -117,11 +119,11 @@ LogicalResult LaunchAttr::verify(
     return failure();
   if (gridAxis < 0 || gridAxis > 2)
     return emitError() << "expected grid_axis 0, 1 or 2, found " << gridAxis;
-  if (gridTile < 1)
-    return emitError() << "expected grid_tile of at least 1, found "
+  if (gridTile < 1 || gridTile > INT32_MAX)
+    return emitError() << "expected grid_tile of 1 to 2^31 - 1, found "
                        << gridTile;
-  if (gridScale < 1)
-    return emitError() << "expected grid_scale of at least 1, found "
+  if (gridScale < 1 || gridScale > INT32_MAX)
+    return emitError() << "expected grid_scale of 1 to 2^31 - 1, found "
                        << gridScale;
   if (gridCount != GridCount::None && grid[gridAxis] % gridScale != 0)
     return emitError() << "grid[" << gridAxis << "] = " << grid[gridAxis]

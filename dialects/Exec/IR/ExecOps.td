@@ -12,6 +12,11 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Exec_Op<string mnemonic, list<Trait> traits = []>
     : Op<Exec_Dialect, mnemonic, traits>;
 
+/// Bytes from the start of a space; below 2^61, so that offset plus size can't
+/// overflow.
+def Exec_Offset : ConfinedAttr<I64Attr, [
+    IntNonNegative, IntMaxValue<0x2000000000000000>]>;
+
 /// A symbol of the module.
 class Exec_ModuleOp<string mnemonic, list<Trait> traits = []>
     : Exec_Op<mnemonic, !listconcat([HasParent<"::mlir::ModuleOp">], traits)>;
@@ -141,8 +146,8 @@ def Exec_ProgramOp : Exec_ModuleOp<"program", [
   let arguments = (ins
     SymbolNameAttr:$sym_name,
     Exec_ProgramKindAttr:$kind,
-    ConfinedAttr<I64Attr, [IntPositive]>:$tokens,
-    ConfinedAttr<I64Attr, [IntNonNegative]>:$rows,
+    ConfinedAttr<I64Attr, [IntPositive, IntMaxValue<2147483647>]>:$tokens,
+    ConfinedAttr<I64Attr, [IntNonNegative, IntMaxValue<2147483647>]>:$rows,
     OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$arena_peak);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
@@ -260,7 +265,7 @@ def Exec_AllocOp : Exec_BufferOp<"alloc"> {
   }];
   let arguments = (ins
     OptionalAttr<Exec_BufferRoleAttr>:$role,
-    OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$offset);
+    OptionalAttr<Exec_Offset>:$offset);
   let results = (outs Res<Exec_BufferType, "", [MemAlloc]>:$buffer);
   let assemblyFormat = [{
     (`persistent` custom<Keyword>($role)^)? (`offset` $offset^)? attr-dict `:` qualified(type($buffer))

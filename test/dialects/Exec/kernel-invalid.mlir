@@ -76,3 +76,12 @@ exec.kernel @k family "f" arguments [#exec.argument<write, tensor<4xf32>>] confi
             grid = [5, 1, 1], grid_count = tokens, grid_axis = 3, grid_tile = 1,
             grid_scale = 1, subgroup_size = 0, workgroup_memory = 0,
             accesses = [storage_buffer]>
+
+// -----
+
+exec.kernel @k family "f" arguments [#exec.argument<write, tensor<4xf32>>] config {}
+    // expected-error @+1 {{expected grid_tile of 1 to 2^31 - 1, found 4294967296}}
+    launch <entry_point = "main", workgroup_size = [64, 1, 1],
+            grid = [5, 1, 1], grid_count = tokens, grid_axis = 0,
+            grid_tile = 4294967296, grid_scale = 1, subgroup_size = 0,
+            workgroup_memory = 0, accesses = [storage_buffer]>

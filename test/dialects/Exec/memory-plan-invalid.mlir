@@ -21,7 +21,7 @@ exec.memory_plan arena 512 step 256 buffers [
 // -----
 
 exec.memory_plan arena 512 step 256 buffers [
-  // expected-error @+1 {{expected an offset that is a multiple of 256, found 4}}
+  // expected-error @+1 {{expected an offset of at most 2^61 that is a multiple of 256, found 4}}
   #exec.step_buffer<tokens, tensor<1xi32>, offset = 4>]
 
 // -----

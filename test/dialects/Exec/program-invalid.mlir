@@ -78,3 +78,16 @@ exec.program @p kind decode tokens 1 rows 1 {
   // expected-error @+1 {{expected a buffer of 'tensor<4xf32>', found 'tensor<2xf32>'}}
   %0 = exec.constant_ref @c : !exec.buffer<tensor<2xf32>>
 }
+
+// -----
+
+// expected-error @+1 {{'exec.program' op attribute 'tokens' failed to satisfy constraint: 64-bit signless integer attribute whose value is positive whose maximum value is 2147483647}}
+exec.program @p kind decode tokens 4294967296 rows 1 {
+}
+
+// -----
+
+exec.program @p kind decode tokens 1 rows 1 {
+  // expected-error @+1 {{attribute 'offset' failed to satisfy constraint}}
+  %0 = exec.alloc offset 9223372036854775552 : !exec.buffer<tensor<4xi32>>
+}

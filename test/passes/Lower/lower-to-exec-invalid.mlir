@@ -29,3 +29,17 @@ func.func @a(%x: tensor<2x16xf32> {qwen.role = "hidden"}) -> (tensor<2x16xf32> {
     attributes {exec.program_kind = #exec<program_kind head>, exec.tokens = 2 : i64, exec.rows = 2 : i64} {
   return %x : tensor<2x16xf32>
 }
+
+// -----
+
+// expected-error @+1 {{expected arguments of static shapes}}
+func.func @a(%x: tensor<?x16xf32> {qwen.role = "hidden"})
+    attributes {exec.program_kind = #exec<program_kind head>, exec.tokens = 2 : i64, exec.rows = 2 : i64} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{expected one block}}
+func.func private @a()
+    attributes {exec.program_kind = #exec<program_kind head>, exec.tokens = 2 : i64, exec.rows = 2 : i64}

@@ -46,3 +46,10 @@ module {
     return %r : tensor<?x16xf32>
   }
 }
+
+// -----
+
+module {
+  // expected-error @+1 {{expected one block}}
+  func.func private @forward()
+}
