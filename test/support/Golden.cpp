@@ -3,6 +3,7 @@
 
 #include "frontend/HuggingFace/Safetensors.h"
 #include "frontend/HuggingFace/TensorData.h"
+#include "runtime/base/Json.h"
 
 #include <gtest/gtest.h>
 
@@ -33,10 +34,10 @@ std::unique_ptr<TestModel> TestModel::openGolden(const std::string &name) {
   return open(std::string(QUERN_SOURCE_DIR) + "/test/data/checkpoints/" + name);
 }
 
-Golden::Golden(const std::string &model) {
-  std::optional<File> file = expectOk(File::open(std::string(QUERN_SOURCE_DIR) +
-                                                 "/test/data/goldens/" + model +
-                                                 "/golden.safetensors"));
+Golden::Golden(const std::string &model)
+    : folder(std::string(QUERN_SOURCE_DIR) + "/test/data/goldens/" + model) {
+  std::optional<File> file =
+      expectOk(File::open(folder + "/golden.safetensors"));
   if (!file)
     return;
   std::optional<SafetensorsHeader> header =
@@ -70,4 +71,22 @@ std::vector<int32_t> Golden::integers(const std::string &key) const {
   std::vector<int64_t> values =
       expectOk(readIntegers(found->second)).value_or(std::vector<int64_t>());
   return {values.begin(), values.end()};
+}
+
+double Golden::bf16RelativeError() const {
+  std::optional<std::string> text =
+      expectOk(readWholeFile(folder + "/golden.json", 1 << 20));
+  if (!text)
+    return 0;
+  std::optional<JsonDocument> document = expectOk(parseJson(*text));
+  if (!document)
+    return 0;
+  JsonValue value = document->root();
+  for (const char *key : {"measured", "bf16_run_vs_float32", "rel_rms"}) {
+    std::optional<JsonValue> member = expectOk(value.get(key));
+    if (!member)
+      return 0;
+    value = *member;
+  }
+  return expectOk(value.asDouble()).value_or(0);
 }

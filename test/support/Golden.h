@@ -48,7 +48,11 @@ public:
   std::vector<float> floats(const std::string &key) const;
   std::vector<int32_t> integers(const std::string &key) const;
 
+  /// Relative root-mean-square error of a bfloat16 run of transformers.
+  double bf16RelativeError() const;
+
 private:
+  std::string folder;
   MappedFile mapping;
   std::map<std::string, StoredTensor> tensors;
 };
