@@ -93,6 +93,27 @@ TEST_P(GoldenPipelineTest, SmallBatches) { checkChunks("t41", 3); }
 TEST_P(GoldenPipelineTest, Prefill) { checkChunks("t41", 16); }
 TEST_P(GoldenPipelineTest, RaggedPrefill) { checkChunks("t150", 13); }
 
+TEST(Pipeline, EveryComputeTypeReachesTheLastPhase) {
+  for (const char *name : goldenModels)
+    for (DataType compute : {DataType::F32, DataType::F16, DataType::BF16})
+      for (bool fuse : {false, true}) {
+        auto model = TestModel::openGolden(name);
+        ASSERT_TRUE(model);
+        mlir::MLIRContext context;
+        ImportReport report;
+        auto module =
+            importCheckpoint(context, model->config, model->checkpoint,
+                             {.compute = compute, .numSlots = 4}, report);
+        ASSERT_TRUE(mlir::succeeded(module));
+        PipelineOptions options;
+        options.fuse = fuse;
+        mlir::PassManager manager(&context);
+        addPhases(manager, Phase::Memory, options);
+        EXPECT_TRUE(mlir::succeeded(manager.run(**module)))
+            << name << (fuse ? " fused" : " unfused");
+      }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Models, GoldenPipelineTest,
     testing::Combine(testing::ValuesIn(goldenModels),
