@@ -11,6 +11,7 @@
 #include "mlir/Conversion/UBToSPIRV/UBToSPIRV.h"
 #include "mlir/Conversion/VectorToSPIRV/VectorToSPIRV.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
 #include "mlir/Dialect/SPIRV/Transforms/SPIRVConversion.h"
@@ -39,7 +40,24 @@ public:
   }
 
 private:
+  /// Upstream's pattern for scf.for stores the results of a loop in its body:
+  /// if the body never runs, they are undefined.
+  static LogicalResult checkLoop(scf::ForOp loop) {
+    std::optional<int64_t> lower = getConstantIntValue(loop.getLowerBound()),
+                           upper = getConstantIntValue(loop.getUpperBound());
+    if (loop.getNumResults() == 0 || (lower && upper && *lower < *upper))
+      return success();
+    return loop.emitError() << "has results and may not run; convert it with "
+                               "--scf-for-to-while";
+  }
+
   LogicalResult convert(gpu::GPUModuleOp module) {
+    WalkResult loops = module.walk([](scf::ForOp loop) {
+      return failed(checkLoop(loop)) ? WalkResult::interrupt()
+                                     : WalkResult::advance();
+    });
+    if (loops.wasInterrupted())
+      return failure();
     if (!spirv::lookupTargetEnv(module))
       return module.emitError() << "needs " << spirv::getTargetEnvAttrName()
                                 << " on it or an op around it";

@@ -61,7 +61,9 @@ def ConvertKernelToSPIRVPass
     converted in place.
 
     Requires `spirv.target_env` on the module, no `kernel.read`, vectors of at
-    most 4 elements, no bf16. Guarantees spirv.module ops only.
+    most 4 elements, no bf16, no scf.for with results that may run zero times
+    (upstream's pattern leaves such results undefined; --scf-for-to-while
+    rewrites these loops). Guarantees spirv.module ops only.
 
     Before:
     ```mlir

@@ -3,6 +3,7 @@
 #include "codegen/Targets/TargetDescription.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 #include "mlir/Dialect/SPIRV/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
@@ -27,6 +28,8 @@ void quern::buildConvertToSPIRVPipeline(OpPassManager &manager) {
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
   manager.addPass(createLoopInvariantCodeMotionPass());
+  // The conversion loses the initial values of an scf.for that never runs.
+  manager.addPass(createForToWhileLoopPass());
   manager.addPass(createConvertKernelToSPIRVPass());
   OpPassManager &spirvModule = manager.nest<spirv::ModuleOp>();
   spirvModule.addPass(spirv::createSPIRVLowerABIAttributesPass());
