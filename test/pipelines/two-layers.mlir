@@ -11,6 +11,13 @@
 // RUN:   | quern-opt --quern-memory-phase > %t.steps
 // RUN: quern-opt %s --quern-pipeline | diff - %t.steps
 
+// In f32 no pass of graph or shape changes a bit of the results; each runs
+// alone too, where its input is not what the pipeline would give it.
+// RUN: quern-opt %s --qwen-check-each --qwen-check-tolerance=1e-30 --quern-pipeline=to=shape -o /dev/null 2>&1 | count 0
+// RUN: quern-opt %s --qwen-check-each --qwen-check-tolerance=1e-30 --quern-pipeline='to=shape fuse=false verify-tokens=3 prefill-tokens=16' -o /dev/null 2>&1 | count 0
+// RUN: quern-opt %s --qwen-check-each --qwen-check-tolerance=1e-30 --qwen-fuse-add-rms-norm --qwen-fuse-swiglu --qwen-merge-qkv \
+// RUN:   --qwen-split-merged-linear --qwen-fuse-qk-norm-rope-append -o /dev/null 2>&1 | count 0
+
 // A terabyte of cache is planned without being allocated; the arena stays.
 // RUN: sed -e 's/context_length = 64/context_length = 262144/' -e 's/num_pages = 8/num_pages = 268435456/' \
 // RUN:   -e 's/tensor<8x16x2x8xf32>/tensor<268435456x16x2x8xf32>/' -e 's/tensor<2x4xi32>/tensor<2x16384xi32>/g' %s \
