@@ -1,0 +1,37 @@
+//===- Run.h - quern run and quern chat -------------------------*- C++ -*-===//
+#ifndef QUERN_TOOLS_QUERN_RUN_H
+#define QUERN_TOOLS_QUERN_RUN_H
+
+#include "tools/quern/OpenModel.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace quern::tool {
+
+struct RunOptions {
+  OpenOptions open;
+  SamplingOptions sampling;
+  std::optional<std::string> prompt;
+  std::vector<int32_t> promptIds;
+  std::string system;
+  bool raw = false;
+  std::optional<bool> think;
+  int64_t maxTokens = -1; ///< -1: until the context is full.
+  bool ignoreEos = false;
+  uint32_t chunk = 0;
+  std::string dumpLogits;
+  bool json = false;
+  bool quiet = false; ///< No statistics.
+};
+
+Status run(const RunOptions &options);
+
+/// Reads turns from stdin until its end.
+Status chat(const RunOptions &options);
+
+} // namespace quern::tool
+
+#endif // QUERN_TOOLS_QUERN_RUN_H
