@@ -289,6 +289,10 @@ def PlanMemoryPass : Pass<"exec-plan-memory", "::mlir::ModuleOp"> {
     Leaves alone: everything else.
     Numerics: unchanged.
   }];
+  let options = [
+    Option<"keepIntermediates", "keep-intermediates", "bool", "false",
+           "Share no memory, so that every temporary can be read after a run">
+  ];
   let dependentDialects = ["::quern::exec::ExecDialect"];
   let statistics = [
     Statistic<"arenaBytes", "arena-bytes", "Bytes of the arena">,

@@ -87,9 +87,11 @@ static void addShape(OpPassManager &pm, const PipelineOptions &options) {
 
 static void addLower(OpPassManager &pm) { pm.addPass(createLowerToExecPass()); }
 
-static void addMemory(OpPassManager &pm) {
+static void addMemory(OpPassManager &pm, const PipelineOptions &options) {
+  PlanMemoryPassOptions plan;
+  plan.keepIntermediates = options.keepIntermediates;
   // Before the barriers: memory that is used again makes hazards.
-  pm.addPass(createPlanMemoryPass());
+  pm.addPass(createPlanMemoryPass(plan));
   pm.addPass(createInsertBarriersPass());
   // Codegen and the bundle take the program as it is from here.
   pm.addPass(createVerifyExecPass());
@@ -107,7 +109,7 @@ void quern::addPhase(OpPassManager &pm, Phase phase,
   case Phase::Lower:
     return addLower(pm);
   case Phase::Memory:
-    return addMemory(pm);
+    return addMemory(pm, options);
   }
 }
 
@@ -140,6 +142,9 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
   Option<bool> fuse{*this, "fuse",
                     llvm::cl::desc("Fuse ops; false leaves each on its own"),
                     llvm::cl::init(true)};
+  Option<bool> keepIntermediates{
+      *this, "keep-intermediates",
+      llvm::cl::desc("Temporaries share no memory"), llvm::cl::init(false)};
   Option<Phase> to{
       *this, "to", llvm::cl::desc("Last phase to run"),
       llvm::cl::init(Phase::Memory),
@@ -151,7 +156,7 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
           clEnumValN(Phase::Memory, "memory", "offsets and barriers"))};
 
   PipelineOptions get() const {
-    return {decodeTokens, verifyTokens, prefillTokens, fuse};
+    return {decodeTokens, verifyTokens, prefillTokens, fuse, keepIntermediates};
   }
 };
 } // namespace

@@ -36,10 +36,11 @@ llvm::StringRef getPhaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
 struct PipelineOptions {
-  int64_t decodeTokens = 1;    ///< tokens of the decode program
-  int64_t verifyTokens = 8;    ///< tokens of verify, rows of head
-  int64_t prefillTokens = 512; ///< tokens of the prefill program
-  bool fuse = true;            ///< off: leaves every op on its own
+  int64_t decodeTokens = 1;       ///< tokens of the decode program
+  int64_t verifyTokens = 8;       ///< tokens of verify, rows of head
+  int64_t prefillTokens = 512;    ///< tokens of the prefill program
+  bool fuse = true;               ///< off: leaves every op on its own
+  bool keepIntermediates = false; ///< temporaries share no memory
 };
 
 /// Adds the passes of one phase. The manager is anchored on builtin.module.

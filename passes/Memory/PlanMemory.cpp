@@ -30,7 +30,8 @@ struct Temporaries {
 };
 } // namespace
 
-static Temporaries collectTemporaries(exec::ProgramOp program) {
+static Temporaries collectTemporaries(exec::ProgramOp program,
+                                      bool keepIntermediates) {
   DenseMap<Operation *, int64_t> times;
   for (auto dispatch : program.getBody().getOps<exec::DispatchOp>())
     times.try_emplace(dispatch, times.size());
@@ -46,6 +47,8 @@ static Temporaries collectTemporaries(exec::ProgramOp program) {
     }
     if (range.last < 0)
       range.first = range.last = 0; // Never used.
+    if (keepIntermediates)
+      range = {0, static_cast<int64_t>(times.size()), range.size};
     temporaries.allocs.push_back(alloc);
     temporaries.ranges.push_back(range);
     temporaries.total += range.size;
@@ -112,6 +115,8 @@ layOutStepBlock(ArrayRef<exec::ProgramOp> programs, int64_t &size) {
 
 namespace {
 struct PlanMemoryPass : quern::impl::PlanMemoryPassBase<PlanMemoryPass> {
+  using PlanMemoryPassBase::PlanMemoryPassBase;
+
   void runOnOperation() override {
     if (failed(run()))
       signalPassFailure();
@@ -149,7 +154,7 @@ struct PlanMemoryPass : quern::impl::PlanMemoryPassBase<PlanMemoryPass> {
   /// Places the temporaries of a program behind the persistent buffers.
   LogicalResult planProgram(exec::ProgramOp program, int64_t base,
                             int64_t &arenaSize) {
-    Temporaries temporaries = collectTemporaries(program);
+    Temporaries temporaries = collectTemporaries(program, keepIntermediates);
     if (temporaries.total >= kLargestTotal - base)
       return program.emitOpError() << "has too large buffers";
     Placement placement = placeBuffers(temporaries.ranges);

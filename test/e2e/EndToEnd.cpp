@@ -26,7 +26,9 @@ Result<std::string> compileForTest(CompileOptions options) {
   static std::map<std::string, std::string> compiled;
   std::string key = options.checkpoint + "|" + options.compute + "|" +
                     options.target + "|" + std::to_string(options.context) +
-                    "|" + std::to_string(options.prefill);
+                    "|" + std::to_string(options.prefill) + "|" +
+                    std::to_string(options.fuse) +
+                    std::to_string(options.keepIntermediates);
   auto found = compiled.find(key);
   if (found != compiled.end())
     return found->second;

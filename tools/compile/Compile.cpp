@@ -134,6 +134,8 @@ Status Compilation::import() {
 Status Compilation::runPasses() {
   PipelineOptions pipeline;
   pipeline.prefillTokens = options.prefill;
+  pipeline.fuse = options.fuse;
+  pipeline.keepIntermediates = options.keepIntermediates;
   PassManager manager(&context);
   addPhases(manager, lastPhase.value_or(Phase::Memory), pipeline);
   if (!options.dumpIRDir.empty())
@@ -199,7 +201,7 @@ void Compilation::report(double seconds) {
   std::fputs(formatImportReport(importReport, options.verbose).c_str(), stdout);
   summary.context = options.context;
   summary.target = target.name;
-  summary.compute = contents.compileOptions;
+  summary.compute = getComputeName(compute);
   summary.parameters = contents.model.parameters;
   summary.kernels = contents.kernels.size();
   describeMemory(*module, summary);

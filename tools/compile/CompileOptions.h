@@ -27,6 +27,8 @@ struct CompileOptions {
   bool strictWeights = false; ///< Refuse NaN and infinite weights.
   bool strictTensors = false; ///< Refuse tensors that nobody knows.
   bool keepIR = true;         ///< Store the lowered IR in the bundle.
+  bool fuse = true;           ///< Off: every op is a kernel of its own.
+  bool keepIntermediates = false; ///< Temporaries share no memory.
   bool quiet = false;
   bool verbose = false; ///< List every tensor in the report.
   unsigned threads = 0; ///< 0: one for each core.

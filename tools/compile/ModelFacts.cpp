@@ -8,7 +8,7 @@ using namespace mlir;
 
 namespace quern {
 
-static const char *computeName(DataType type) {
+const char *getComputeName(DataType type) {
   return type == DataType::F16    ? "f16"
          : type == DataType::BF16 ? "bf16"
                                   : "f32";
@@ -49,7 +49,7 @@ void describeModel(const CheckpointInput &input, const CompileOptions &options,
   contents.sampling.min_p = input.generation.minP;
   contents.sampling.repetition_penalty = input.generation.repetitionPenalty;
   contents.compilerVersion = QUERN_VERSION;
-  contents.compileOptions = std::string("compute=") + computeName(compute) +
+  contents.compileOptions = std::string("compute=") + getComputeName(compute) +
                             " context=" + std::to_string(options.context) +
                             " slots=" + std::to_string(options.slots) +
                             " page-size=" + std::to_string(options.pageSize) +

@@ -10,6 +10,9 @@
 
 namespace quern {
 
+/// "f32", "f16" or "bf16".
+const char *getComputeName(DataType type);
+
 /// Fills model, sampling defaults, compiler version and options.
 void describeModel(const CheckpointInput &input, const CompileOptions &options,
                    DataType compute, mlir::ModuleOp module,

@@ -63,6 +63,12 @@ void tool::addCompileCommand(CLI::App &app, Command &selected) {
   command->add_flag(
       "--no-ir", [options](int64_t) { options->keepIR = false; },
       "Do not store the IR in the bundle");
+  command->add_flag(
+      "--no-fuse", [options](int64_t) { options->fuse = false; },
+      "Leave every op on its own, to look for errors");
+  command->add_flag("--keep-intermediates", options->keepIntermediates,
+                    "Give every intermediate memory of its own, so that tools "
+                    "can read it after a step");
   command->add_flag("-v,--verbose", options->verbose,
                     "List every tensor of the checkpoint");
   command->add_flag("-q,--quiet", options->quiet, "Print errors only");

@@ -1,0 +1,105 @@
+//===- HiddenStatesTest.cpp - The residual stream on the device -----------===//
+//
+// Compiles without sharing of intermediates, runs one prefill step and reads
+// the residual stream after every layer from the arena. A failure names the
+// first layer that differs from the reference.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/device/DeviceRegistry.h"
+#include "test/e2e/EndToEnd.h"
+#include "test/support/Golden.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+using namespace quern;
+using namespace quern::test;
+
+namespace {
+
+/// Hidden states of the reference are within 2e-5 of f64.
+constexpr double kHiddenTolerance = 1e-4;
+
+/// The arena ranges that hold the stream after 0, 1, ... layers: what the
+/// embedding gave, and the sums at each second addition (after the MLP).
+std::vector<const bundle::Binding *>
+findResidualStream(const bundle::TargetPrograms &target,
+                   const bundle::Program &program) {
+  std::vector<const bundle::Binding *> stream;
+  size_t additions = 0;
+  for (const bundle::Dispatch *dispatch : *program.dispatches()) {
+    std::string_view kernel =
+        toView(target.kernels()->Get(dispatch->kernel())->request());
+    const auto &bindings = *dispatch->bindings();
+    if (kernel.starts_with("embedding"))
+      stream.push_back(bindings.Get(2));
+    else if (kernel.starts_with("add_rms_norm") && ++additions % 2 == 0)
+      stream.push_back(bindings.Get(3));
+    else if (kernel.starts_with("residual_add") && ++additions % 2 == 0)
+      stream.push_back(bindings.Get(2));
+  }
+  return stream;
+}
+
+struct Ignore : StepResults {
+  void onResult(size_t, size_t, int32_t, std::span<const float>) override {}
+};
+
+class HiddenStatesTest : public testing::TestWithParam<const char *> {};
+
+TEST_P(HiddenStatesTest, EveryLayerAgrees) {
+  QUERN_REQUIRE_VULKAN();
+  std::string model = GetParam();
+  for (bool fuse : {true, false}) {
+    CompileOptions options = testOptions(std::string(QUERN_SOURCE_DIR) +
+                                         "/test/data/checkpoints/" + model);
+    options.keepIntermediates = true;
+    options.fuse = fuse;
+    auto path = compileForTest(options);
+    ASSERT_TRUE(path.isOk()) << path.getStatus().getMessage();
+    auto loaded = loadForTest(*path);
+    ASSERT_TRUE(loaded.isOk()) << loaded.getStatus().getMessage();
+    Engine &engine = **loaded;
+    Golden golden(model);
+    std::vector<int32_t> ids = golden.integers("t41.input_ids");
+    auto sequence = engine.createSequence();
+    ASSERT_TRUE(sequence.isOk());
+    StepEntry entry{sequence->get(), ids, ResultRows::None, nullptr};
+    Ignore ignore;
+    Status status = engine.run({&entry, 1}, ignore);
+    ASSERT_TRUE(status.isOk()) << status.getMessage();
+
+    LoadedModel &device = engine.getModel();
+    const LoadedProgram *prefill =
+        device.getProgram(bundle::ProgramKind::Prefill);
+    ASSERT_NE(prefill, nullptr);
+    auto stream = findResidualStream(device.getTarget(), *prefill->description);
+    size_t layers = device.getModel().num_hidden_layers();
+    ASSERT_EQ(stream.size(), layers + 1);
+    for (size_t layer = 0; layer <= layers; ++layer) {
+      std::vector<float> expected =
+          golden.floats("t41.hidden." + std::to_string(layer));
+      std::vector<float> found(expected.size());
+      status = device.getDevice().download(
+          device.getArena(), stream[layer]->offset(),
+          std::as_writable_bytes(std::span(found)));
+      ASSERT_TRUE(status.isOk()) << status.getMessage();
+      ASSERT_LE(maxAbsDifference(found.data(), expected.data(), found.size()),
+                kHiddenTolerance)
+          << model << ": the first layer that differs is "
+          << (layer == 0 ? "the embedding"
+                         : "layer " + std::to_string(layer - 1))
+          << (fuse ? ", fused" : ", not fused");
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Qwen3, HiddenStatesTest,
+                         testing::ValuesIn(goldenModels), [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+} // namespace
