@@ -19,7 +19,8 @@ results=$build/test-results
 rm -rf "$results"
 mkdir -p "$results"
 status=0
-GTEST_OUTPUT="xml:$PWD/$results/" ctest --test-dir "$build" \
+GTEST_OUTPUT="xml:$PWD/$results/" \
+LIT_OPTS="--xunit-xml-output=$PWD/$results/lit.xml" ctest --test-dir "$build" \
   --output-on-failure --timeout 900 || status=$?
 python3 tools/count_tests.py "$results" "$build" || status=$?
 exit "$status"
