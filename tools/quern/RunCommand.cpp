@@ -15,9 +15,11 @@ static void addCommonOptions(CLI::App &command, RunOptions &options) {
   addOpenOptions(command, options.open);
   addSamplingOptions(command, options.sampling);
   command.add_option("--system", options.system, "The system message");
-  command.add_flag("--think,!--no-think", options.think,
-                   "Let the model think first, or not (default: as the chat "
-                   "template does)");
+  // A callback: bound to the optional, an absent flag would mean false.
+  command.add_flag(
+      "--think,!--no-think",
+      [&options](int64_t count) { options.think = count > 0; },
+      "Let the model think first, or not (default: as the chat template does)");
   command
       .add_option("--max-tokens", options.maxTokens,
                   "Most tokens to generate (default: until the context is "
