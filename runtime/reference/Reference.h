@@ -67,6 +67,39 @@ void swiglu(Floats gate, Floats up, DataType type, Output out);
 void linearSwiglu(Floats x, int64_t inputs, const Matrix &gate,
                   const Matrix &up, DataType type, Output out);
 
+/// Experts of tokens, experts [T, slots], and their weights.
+struct ExpertChoice {
+  Integers experts;
+  Floats weights;
+  int64_t slots;
+};
+
+/// experts, weights [T, slots]: the greatest softmax probabilities of x
+/// [T, inputs] times gate, descending, the lower index first of equals; scaled
+/// to the sum one with `normalize`. A NaN ranks below all numbers.
+void router(Floats x, int64_t inputs, const Matrix &gate, bool normalize,
+            int64_t slots, std::span<int32_t> experts, Output weights);
+
+/// Weights of experts: gateUp [experts, 2 * intermediate, hidden], down
+/// [experts, hidden, intermediate].
+struct Experts {
+  Floats gateUp;
+  Floats down;
+  int64_t intermediateSize;
+  int64_t hiddenSize;
+
+  int64_t count() const {
+    return static_cast<int64_t>(down.size()) / (hiddenSize * intermediateSize);
+  }
+};
+
+/// x, out [T, hidden]. Hidden values are rounded to `type`, as is the sum.
+Status expertSum(Floats x, const ExpertChoice &choice, const Experts &experts,
+                 DataType type, Output out);
+
+/// out, x [T, features] times sigmoid(gate [T]).
+void scaleBySigmoid(Floats x, Floats gate, DataType type, Output out);
+
 /// out [T, 2 * inverseFrequencies.size()]: cosines, then sines.
 void ropeTable(Integers positions, Floats inverseFrequencies,
                double attentionFactor, Output out);

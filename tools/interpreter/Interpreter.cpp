@@ -27,6 +27,28 @@ const std::vector<float> *Interpreter::findWeight(Operation *user,
   return &entry->second;
 }
 
+const std::vector<float> *Interpreter::findStack(Operation *user,
+                                                 ArrayAttr names) {
+  if (names.size() == 1)
+    return findWeight(user, cast<FlatSymbolRefAttr>(names[0]));
+  auto [entry, isNew] = stacks.try_emplace(names);
+  if (!isNew)
+    return &entry->second;
+  std::vector<float> stack;
+  for (auto name : names.getAsRange<FlatSymbolRefAttr>()) {
+    const std::vector<float> *values = findWeight(user, name);
+    if (!values) {
+      stacks.erase(names);
+      return nullptr;
+    }
+    stack.insert(stack.end(), values->begin(), values->end());
+    weights.erase(name.getValue());
+  }
+  std::vector<float> &kept = stacks[names];
+  kept = std::move(stack);
+  return &kept;
+}
+
 qwen::StateOp Interpreter::getStateOp(FlatSymbolRefAttr name) {
   return symbols.lookup<qwen::StateOp>(name.getAttr());
 }

@@ -53,6 +53,9 @@ public:
 
   const std::vector<float> *findWeight(mlir::Operation *user,
                                        mlir::FlatSymbolRefAttr name);
+  /// The weights' values one after the other.
+  const std::vector<float> *findStack(mlir::Operation *user,
+                                      mlir::ArrayAttr names);
   std::vector<float> &findState(mlir::FlatSymbolRefAttr name);
   qwen::StateOp getStateOp(mlir::FlatSymbolRefAttr name);
 
@@ -65,6 +68,7 @@ private:
   WeightSource source;
   mlir::SymbolTable symbols;
   llvm::StringMap<std::vector<float>> weights;
+  llvm::DenseMap<mlir::Attribute, std::vector<float>> stacks;
   llvm::StringMap<std::vector<float>> states;
 };
 

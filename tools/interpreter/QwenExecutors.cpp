@@ -28,6 +28,9 @@ private:
   Results run(qwen::LinearOp op);
   Results run(qwen::SwigluOp op);
   Results run(qwen::LinearSwigluOp op);
+  Results run(qwen::RouterOp op);
+  Results run(qwen::ExpertsOp op);
+  Results run(qwen::ScaleBySigmoidOp op);
   Results run(qwen::SplitHeadsOp op) { return reshape(); }
   Results run(qwen::MergeHeadsOp op) { return reshape(); }
   Results run(qwen::SliceFeaturesOp op);
@@ -194,6 +197,48 @@ Results Executor::run(qwen::LinearSwigluOp linear) {
   return take(std::move(out));
 }
 
+Results Executor::run(qwen::RouterOp router) {
+  FailureOr<reference::Matrix> gate =
+      matrix(router.getGateAttr(), in(0).shape[1]);
+  if (failed(gate))
+    return failure();
+  int64_t tokens = in(0).shape[0];
+  int64_t slots = router.getExperts().getType().getDimSize(1);
+  std::vector<HostTensor> out = {
+      HostTensor::ofIntegers({tokens, slots},
+                             std::vector<int32_t>(tokens * slots)),
+      result(tokens, 1)};
+  reference::router(in(0).floats, in(0).shape[1], *gate, router.getNormalize(),
+                    slots, out[0].integers, out[1].floats);
+  return out;
+}
+
+Results Executor::run(qwen::ExpertsOp experts) {
+  const std::vector<float> *gateUp =
+      interpreter.findStack(op, experts.getGateUp());
+  const std::vector<float> *down =
+      gateUp ? interpreter.findStack(op, experts.getDown()) : nullptr;
+  if (!down)
+    return failure();
+  HostTensor out = result(in(0).shape[0]);
+  SymbolTableCollection symbols;
+  reference::ExpertChoice choice = {in(1).integers, in(2).floats,
+                                    in(1).shape[1]};
+  reference::Experts parts = {*gateUp, *down,
+                              experts.getSizes(symbols).intermediateSize,
+                              in(0).shape[1]};
+  return take(reference::expertSum(in(0).floats, choice, parts, resultType(),
+                                   out.floats),
+              std::move(out));
+}
+
+Results Executor::run(qwen::ScaleBySigmoidOp) {
+  HostTensor out = result(in(0).shape[0]);
+  reference::scaleBySigmoid(in(0).floats, in(1).floats, resultType(),
+                            out.floats);
+  return take(std::move(out));
+}
+
 Results Executor::run(qwen::SliceFeaturesOp slice) {
   HostTensor out = result(in(0).shape[0]);
   int64_t from = in(0).shape[1], to = out.shape[1];
@@ -283,7 +328,8 @@ Results Executor::execute() {
             qwen::LinearSwigluOp, qwen::SplitHeadsOp, qwen::MergeHeadsOp,
             qwen::SliceFeaturesOp, qwen::RopeTableOp, qwen::RopeOp,
             qwen::CacheAppendOp, qwen::AttentionOp, qwen::QkNormRopeAppendOp,
-            qwen::SelectRowsOp, qwen::SampleOp>(
+            qwen::SelectRowsOp, qwen::SampleOp, qwen::RouterOp, qwen::ExpertsOp,
+            qwen::ScaleBySigmoidOp>(
           [&](auto concrete) { return run(concrete); })
       .Default([](Operation *other) -> Results {
         other->emitError("the interpreter does not know this op");
