@@ -137,9 +137,34 @@ static Status measureOnce(Engine &engine, Sequence &sequence,
   return Status::ok();
 }
 
+/// Ideal bytes of a dispatch in which the sequence grows to `length`. The
+/// manifest counts caches in full: a step reads the sequence's part and writes
+/// its tokens.
+static uint64_t countBytes(const LoadedModel &model,
+                           const bundle::Dispatch &dispatch, uint32_t tokens,
+                           uint32_t length) {
+  uint64_t full = 0, used = 0;
+  for (const bundle::Binding *binding : *dispatch.bindings()) {
+    if (binding->space() != bundle::Space::State)
+      continue;
+    const bundle::State &state =
+        *model.getBundle().getManifest().states()->Get(binding->index());
+    bool isCache = state.kind() == bundle::StateKind::KeyCache ||
+                   state.kind() == bundle::StateKind::ValueCache;
+    if (!isCache)
+      continue;
+    const ModelGeometry &geometry = model.getGeometry();
+    full += binding->size();
+    used += binding->size() / geometry.numPages / geometry.pageSize *
+            (binding->written() ? tokens : length);
+  }
+  return dispatch.bytes() >= full ? dispatch.bytes() - full + used
+                                  : dispatch.bytes();
+}
+
 /// Runs a program once more on the step block that its last step left.
 static Status profileProgram(LoadedModel &model, bundle::ProgramKind kind,
-                             uint32_t tokens, uint32_t rows,
+                             uint32_t tokens, uint32_t rows, uint32_t length,
                              BenchReport &report) {
   const LoadedProgram *program = model.getProgram(kind);
   if (!program)
@@ -160,10 +185,10 @@ static Status profileProgram(LoadedModel &model, bundle::ProgramKind kind,
         *program->description->dispatches()->Get(i);
     const bundle::Kernel &kernel =
         *model.getTarget().kernels()->Get(dispatch.kernel());
-    profile.dispatches.push_back({std::string(toView(dispatch.label())),
-                                  std::string(toView(kernel.name())),
-                                  (*times)[i], dispatch.bytes(),
-                                  dispatch.flops()});
+    profile.dispatches.push_back(
+        {std::string(toView(dispatch.label())),
+         std::string(toView(kernel.name())), (*times)[i],
+         countBytes(model, dispatch, tokens, length), dispatch.flops()});
   }
   report.profiles.push_back(std::move(profile));
   return Status::ok();
@@ -178,8 +203,8 @@ static Status profilePrograms(Engine &engine, Sequence &sequence,
   int32_t token = 0;
   sequence.truncate(sequence.getLength() - 1);
   QUERN_RETURN_IF_ERROR(feed(engine, sequence, {&token, 1}, last));
-  QUERN_RETURN_IF_ERROR(
-      profileProgram(model, bundle::ProgramKind::Decode, 1, 1, report));
+  QUERN_RETURN_IF_ERROR(profileProgram(model, bundle::ProgramKind::Decode, 1, 1,
+                                       sequence.getLength(), report));
   const LoadedProgram *prefill = model.getProgram(bundle::ProgramKind::Prefill);
   if (!prefill)
     return Status::ok();
@@ -189,9 +214,9 @@ static Status profilePrograms(Engine &engine, Sequence &sequence,
   QUERN_RETURN_IF_ERROR(feed(engine, sequence,
                              makeTokens(count, engine.getGeometry().vocabSize),
                              last));
-  QUERN_RETURN_IF_ERROR(
-      profileProgram(model, bundle::ProgramKind::Prefill, count, 0, report));
-  return profileProgram(model, bundle::ProgramKind::Head, 1, 1, report);
+  QUERN_RETURN_IF_ERROR(profileProgram(model, bundle::ProgramKind::Prefill,
+                                       count, 0, count, report));
+  return profileProgram(model, bundle::ProgramKind::Head, 1, 1, count, report);
 }
 
 static Status checkOptions(const BenchOptions &options,
@@ -201,7 +226,7 @@ static Status checkOptions(const BenchOptions &options,
   if (uint64_t(options.prefill) + options.decode > geometry.contextLength)
     return invalidArgument(std::to_string(options.prefill) + " prefill and " +
                            std::to_string(options.decode) +
-                           " decode tokens exceed the context " + "of " +
+                           " decode tokens exceed the context of " +
                            std::to_string(geometry.contextLength) + " tokens");
   return Status::ok();
 }
