@@ -30,10 +30,10 @@ class AttentionBuilder {
 public:
   AttentionBuilder(KernelBuilder &k, double scale, int64_t groupHeads)
       : k(k), scale(scale), group(groupHeads), octets(k.dim("D") / 8),
-        lanes(getEvenTeamLanes(k, octets)),
-        teams(k.getSubgroupSize() / lanes), perLane(octets / lanes), cache(k),
-        query(k.getInput("q")), keys(k.getInput("k_cache")),
-        values(k.getInput("v_cache")), out(k.getOutput("out")) {}
+        lanes(getEvenTeamLanes(k, octets)), teams(k.getSubgroupSize() / lanes),
+        perLane(octets / lanes), cache(k), query(k.getInput("q")),
+        keys(k.getInput("k_cache")), values(k.getInput("v_cache")),
+        out(k.getOutput("out")) {}
 
   Status build() {
     int64_t total = k.dim("T");
@@ -71,9 +71,8 @@ private:
     }
     k.when(same, [&] { attend(tokens, slot); });
     k.when(same == 0, [&] {
-      k.loop(tokens.front(), tokens.back() + 1, 1, [&](Expression token) {
-        attend({token}, cache.getSlot(token));
-      });
+      k.loop(tokens.front(), tokens.back() + 1, 1,
+             [&](Expression token) { attend({token}, cache.getSlot(token)); });
     });
   }
 
@@ -122,9 +121,9 @@ private:
       for (int64_t h = 0; h != group; ++h) {
         Expressions parts;
         for (int64_t i = 0; i != perLane; ++i) {
-          Octet octet = k.reorder(
-              query.readOctet(queryRow(token, h) + double(i * lanes)),
-              keys.naturalOrder());
+          Octet octet =
+              k.reorder(query.readOctet(queryRow(token, h) + double(i * lanes)),
+                        keys.naturalOrder());
           parts.append({octet.a * scale, octet.b * scale});
         }
         rows.push_back(parts);
@@ -134,8 +133,8 @@ private:
 
   /// This lane's first octet of query head `h` of the group.
   Expression queryRow(Expression token, int64_t h) {
-    Expression row = token * double(k.dim("HK") * group) +
-                     head * double(group) + double(h);
+    Expression row =
+        token * double(k.dim("HK") * group) + head * double(group) + double(h);
     return row * double(octets) + lane;
   }
 
@@ -154,8 +153,7 @@ private:
                   llvm::ArrayRef<RowState> before, Expression slot,
                   const Expressions &positions) {
     // One look at the page table if the positions can't cross a page.
-    bool samePage =
-        k.dim("PAGE_SIZE") % int64_t(positions.size() * teams) == 0;
+    bool samePage = k.dim("PAGE_SIZE") % int64_t(positions.size() * teams) == 0;
     Expression page;
     Expressions rows;
     for (const Expression &position : positions) {
@@ -163,8 +161,7 @@ private:
         page = cache.getPage(slot, position);
       rows.push_back(cache.getRow(page, position, head) + lane);
     }
-    llvm::SmallVector<Expressions, 8> scores =
-        buildScores(queries, rows);
+    llvm::SmallVector<Expressions, 8> scores = buildScores(queries, rows);
     llvm::SmallVector<RowState, 8> states(before.begin(), before.end());
     llvm::SmallVector<Expressions, 8> weights;
     for (size_t row = 0; row != queries.size(); ++row)
@@ -239,8 +236,7 @@ private:
   void mergeTeams(RowState &state) {
     for (unsigned distance = lanes; distance < k.getSubgroupSize();
          distance *= 2) {
-      rescale(state,
-              max(state.maximum, k.shuffleXor(state.maximum, distance)));
+      rescale(state, max(state.maximum, k.shuffleXor(state.maximum, distance)));
       state.total = state.total + k.shuffleXor(state.total, distance);
       for (Expression &value : state.values) {
         Expressions parts;

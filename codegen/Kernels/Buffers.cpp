@@ -24,8 +24,8 @@ Expression unpackHalf(Expression word) {
 Expression packHalf(Expression low, Expression high) {
   Expression pair = vector({low, high});
   OpBuilder &builder = low.getBuilder();
-  return low.with(kernel::PackHalfOp::create(
-      builder, low.getLoc(), builder.getI32Type(), pair.get()));
+  return low.with(kernel::PackHalfOp::create(builder, low.getLoc(),
+                                             builder.getI32Type(), pair.get()));
 }
 
 /// The upper 16 bits of f32 bits rounded to nearest even, in place; NaN stays
@@ -49,8 +49,8 @@ Expression InputBuffer::read(Expression index) const {
   OpBuilder &builder = buffer.getBuilder();
   auto type = cast<MemRefType>(buffer.getType());
   return buffer.with(kernel::ReadOp::create(builder, buffer.getLoc(),
-                                            type.getElementType(),
-                                            buffer.get(), index.get()));
+                                            type.getElementType(), buffer.get(),
+                                            index.get()));
 }
 
 Octet InputBuffer::readOctet(Expression index) const {
@@ -80,7 +80,8 @@ void OutputBuffer::writeOctet(Expression index, const Octet &octet) const {
   bool linear = octet.order == OctetOrder::Linear;
   if (type == DataType::BF16) {
     // Word i holds elements 2i and 2i + 1.
-    Expression even = linear ? shuffle(octet.a, octet.b, {0, 2, 4, 6}) : octet.a;
+    Expression even =
+        linear ? shuffle(octet.a, octet.b, {0, 2, 4, 6}) : octet.a;
     Expression odd = linear ? shuffle(octet.a, octet.b, {1, 3, 5, 7}) : octet.b;
     auto round = [](Expression x) {
       Expressions lanes;
@@ -96,8 +97,9 @@ void OutputBuffer::writeOctet(Expression index, const Octet &octet) const {
     store(index * 2, low);
     return store(index * 2 + 1, high);
   }
-  store(index, vector({packHalf(low[0], low[1]), packHalf(low[2], low[3]),
-                       packHalf(high[0], high[1]), packHalf(high[2], high[3])}));
+  store(index,
+        vector({packHalf(low[0], low[1]), packHalf(low[2], low[3]),
+                packHalf(high[0], high[1]), packHalf(high[2], high[3])}));
 }
 
 void OutputBuffer::writeRun(Expression element,

@@ -15,7 +15,8 @@ static Status buildGather(KernelBuilder &k, std::string_view table,
   InputBuffer source = k.getInput(table), index = k.getInput(ids);
   OutputBuffer out = k.getOutput("out");
   return buildPerOctet(
-      k, k.dim(rows), k.dim("H"), [&](Expression row, Expression octet) {
+      k, k.dim(rows), k.dim("H"),
+      [&](Expression row, Expression octet) {
         Expression from =
             min(toIndex(index.read(row)), k.index(k.dim(limit) - 1));
         out.writeOctet(row * double(octets) + octet,
@@ -55,7 +56,6 @@ Status quern::buildResidualAdd(KernelBuilder &k) {
 }
 
 Status quern::buildSwiglu(KernelBuilder &k) {
-  return buildBinary(k, "gate", "up", "I", [](Expression a, Expression b) {
-    return silu(a) * b;
-  });
+  return buildBinary(k, "gate", "up", "I",
+                     [](Expression a, Expression b) { return silu(a) * b; });
 }

@@ -49,8 +49,8 @@ void unify(Expression &a, Expression &b) {
 
 template <typename Op, typename... Args>
 Expression emit(Expression at, Args &&...args) {
-  return at.with(at.getBuilder().createOrFold<Op>(
-      at.getLoc(), std::forward<Args>(args)...));
+  return at.with(at.getBuilder().createOrFold<Op>(at.getLoc(),
+                                                  std::forward<Args>(args)...));
 }
 
 template <typename FloatOp, typename IntegerOp>
@@ -60,8 +60,7 @@ Expression binary(Expression a, Expression b) {
                      : emit<IntegerOp>(a, a.get(), b.get());
 }
 
-template <typename IntegerOp>
-Expression integer(Expression a, Expression b) {
+template <typename IntegerOp> Expression integer(Expression a, Expression b) {
   unify(a, b);
   assert(!a.isFloat() && "an integer operation");
   return emit<IntegerOp>(a, a.get(), b.get());
@@ -192,8 +191,7 @@ Expression quern::toF32(Expression x) {
 Expression quern::splat(Expression x) {
   if (x.isVector())
     return x;
-  return emit<vector::BroadcastOp>(x, VectorType::get(4, x.getType()),
-                                   x.get());
+  return emit<vector::BroadcastOp>(x, VectorType::get(4, x.getType()), x.get());
 }
 Expression quern::vector(ArrayRef<Expression> components) {
   SmallVector<Value> values;
@@ -207,9 +205,7 @@ Expression quern::shuffle(Expression a, Expression b,
                           ArrayRef<int64_t> components) {
   return emit<vector::ShuffleOp>(a, a.get(), b.get(), components);
 }
-Expression quern::sum(Expression x) {
-  return (x[0] + x[1]) + (x[2] + x[3]);
-}
+Expression quern::sum(Expression x) { return (x[0] + x[1]) + (x[2] + x[3]); }
 Expression quern::dot(Expression a, Expression b, Expression accumulator) {
   for (unsigned i = 0; i != 4; ++i)
     accumulator = fma(a[i], b[i], accumulator);

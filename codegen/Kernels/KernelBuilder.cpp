@@ -12,8 +12,7 @@
 using namespace mlir;
 using namespace quern;
 
-KernelBuilder::KernelBuilder(MLIRContext *context,
-                             const KernelRequest &request,
+KernelBuilder::KernelBuilder(MLIRContext *context, const KernelRequest &request,
                              const TargetDescription &target,
                              SignatureMatch match)
     : request(request), target(target), match(std::move(match)),
@@ -41,8 +40,7 @@ int64_t KernelBuilder::dim(std::string_view symbol) const {
   return entry->second;
 }
 
-const KernelArgument &
-KernelBuilder::getArgument(std::string_view name) const {
+const KernelArgument &KernelBuilder::getArgument(std::string_view name) const {
   auto entry = match.arguments.find(name);
   assert(entry != match.arguments.end() && "an argument of the signature");
   return request.arguments[entry->second];
@@ -123,8 +121,8 @@ Status KernelBuilder::setCountedGrid(int64_t total, uint32_t tile,
 }
 
 Expression KernelBuilder::getLane() {
-  Expression thread = make(
-      gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));
+  Expression thread =
+      make(gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));
   return subgroups == 1 ? thread : thread % double(target.subgroupSize);
 }
 
@@ -138,8 +136,8 @@ Expression KernelBuilder::getSubgroup() {
 Expression KernelBuilder::getGroup(unsigned axis) {
   if (launch.grid[axis] == 1)
     return index(0);
-  return make(gpu::BlockIdOp::create(builder, loc,
-                                     static_cast<gpu::Dimension>(axis)));
+  return make(
+      gpu::BlockIdOp::create(builder, loc, static_cast<gpu::Dimension>(axis)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -154,9 +152,9 @@ static Attribute storageClass(MLIRContext *context,
 Value KernelBuilder::addArgument(std::string_view name, Type unit) {
   unsigned binding = match.arguments.find(name)->second;
   MLIRContext *context = builder.getContext();
-  auto type =
-      MemRefType::get({ShapedType::kDynamic}, unit, AffineMap(),
-                      storageClass(context, spirv::StorageClass::StorageBuffer));
+  auto type = MemRefType::get(
+      {ShapedType::kDynamic}, unit, AffineMap(),
+      storageClass(context, spirv::StorageClass::StorageBuffer));
   unsigned at = function.getNumArguments();
   NamedAttribute attributes[] = {
       builder.getNamedAttr(kernel::kBindingAttr,
@@ -216,8 +214,8 @@ Expressions KernelBuilder::loop(Expression lower, Expression upper,
   {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
-    Expressions results = body(make(loop.getInductionVar()),
-                               wrap(loop.getRegionIterArgs()));
+    Expressions results =
+        body(make(loop.getInductionVar()), wrap(loop.getRegionIterArgs()));
     if (init.empty())
       builder.setInsertionPointToEnd(loop.getBody());
     else
@@ -234,6 +232,38 @@ void KernelBuilder::loop(Expression lower, Expression upper, int64_t step,
   });
 }
 
+Expressions KernelBuilder::loopWhile(
+    ArrayRef<Expression> init,
+    function_ref<Expression(ArrayRef<Expression>)> condition,
+    function_ref<Expressions(ArrayRef<Expression>)> body) {
+  SmallVector<Value> values = toValues(init);
+  auto wrap = [&](ValueRange range) {
+    Expressions out;
+    for (Value value : range)
+      out.push_back(make(value));
+    return out;
+  };
+  auto at = [&](OpBuilder &nested) {
+    builder.setInsertionPointToEnd(nested.getInsertionBlock());
+  };
+  OpBuilder::InsertPoint after = builder.saveInsertionPoint();
+  OpBuilder outer(builder.getContext());
+  outer.restoreInsertionPoint(after);
+  auto loop = scf::WhileOp::create(
+      outer, loc, ValueRange(values).getTypes(), values,
+      [&](OpBuilder &nested, Location, ValueRange arguments) {
+        at(nested);
+        Expression holds = condition(wrap(arguments));
+        scf::ConditionOp::create(builder, loc, holds.get(), arguments);
+      },
+      [&](OpBuilder &nested, Location, ValueRange arguments) {
+        at(nested);
+        scf::YieldOp::create(builder, loc, toValues(body(wrap(arguments))));
+      });
+  builder.setInsertionPointAfter(loop);
+  return wrap(loop.getResults());
+}
+
 Expressions KernelBuilder::branch(Expression condition, Branch ifTrue,
                                   Branch ifFalse) {
   // The types of the results are known only after the first branch is built.
@@ -247,8 +277,8 @@ Expressions KernelBuilder::branch(Expression condition, Branch ifTrue,
     builder.setInsertionPointToStart(nested.getInsertionBlock());
     scf::YieldOp::create(builder, loc, toValues(ifFalse()));
   };
-  auto ifOp = scf::IfOp::create(builder, loc, condition.get(), buildThen,
-                                buildElse);
+  auto ifOp =
+      scf::IfOp::create(builder, loc, condition.get(), buildThen, buildElse);
   Expressions results;
   for (Value value : ifOp.getResults())
     results.push_back(make(value));
@@ -301,8 +331,7 @@ void KernelBuilder::forEach(int64_t count, unsigned lanes, Expression lane,
     loop(index(0), index(full * lanes), lanes,
          [&](Expression base) { body(base + lane); });
   if (rest != 0)
-    when(lane < double(rest),
-         [&] { body(lane + double(full * lanes)); });
+    when(lane < double(rest), [&] { body(lane + double(full * lanes)); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -310,11 +339,10 @@ void KernelBuilder::forEach(int64_t count, unsigned lanes, Expression lane,
 //===----------------------------------------------------------------------===//
 
 Expression KernelBuilder::shuffleXor(Expression value, unsigned distance) {
-  Value shuffled =
-      gpu::ShuffleOp::create(builder, loc, value.get(), i32(distance).get(),
-                             i32(target.subgroupSize).get(),
-                             gpu::ShuffleMode::XOR)
-          .getShuffleResult();
+  Value shuffled = gpu::ShuffleOp::create(
+                       builder, loc, value.get(), i32(distance).get(),
+                       i32(target.subgroupSize).get(), gpu::ShuffleMode::XOR)
+                       .getShuffleResult();
   return make(shuffled);
 }
 
@@ -326,8 +354,7 @@ Expression KernelBuilder::reduce(Expression value, unsigned lanes,
 }
 
 Expression KernelBuilder::reduceAdd(Expression value, unsigned lanes) {
-  return reduce(value, lanes,
-                [](Expression a, Expression b) { return a + b; });
+  return reduce(value, lanes, [](Expression a, Expression b) { return a + b; });
 }
 
 Expression KernelBuilder::reduceMax(Expression value, unsigned lanes) {
@@ -335,25 +362,52 @@ Expression KernelBuilder::reduceMax(Expression value, unsigned lanes) {
                 [](Expression a, Expression b) { return max(a, b); });
 }
 
-Expression KernelBuilder::reduceWorkgroup(Expression value, Combine combine) {
-  value = reduce(value, target.subgroupSize, combine);
-  if (subgroups == 1)
-    return value;
+Expressions KernelBuilder::shareSubgroupValues(Expression value) {
   Expression memory = allocateWorkgroup(subgroups, value.getType());
   when(getLane() == 0, [&] {
     memref::StoreOp::create(builder, loc, value.get(), memory.get(),
                             getSubgroup().get());
   });
   gpu::BarrierOp::create(builder, loc);
-  Expression total;
-  for (unsigned i = 0; i != subgroups; ++i) {
-    Expression part = make(memref::LoadOp::create(builder, loc, memory.get(),
-                                                  index(i).get()));
-    total = i == 0 ? part : combine(total, part);
-  }
+  Expressions values;
+  for (unsigned i = 0; i != subgroups; ++i)
+    values.push_back(make(
+        memref::LoadOp::create(builder, loc, memory.get(), index(i).get())));
   // The memory may be written again, e.g. in the next turn of a loop.
   gpu::BarrierOp::create(builder, loc);
+  return values;
+}
+
+Expression KernelBuilder::reduceWorkgroup(Expression value, Combine combine) {
+  value = reduce(value, target.subgroupSize, combine);
+  if (subgroups == 1)
+    return value;
+  Expressions values = shareSubgroupValues(value);
+  Expression total = values.front();
+  for (unsigned i = 1; i != subgroups; ++i)
+    total = combine(total, values[i]);
   return total;
+}
+
+PrefixSum KernelBuilder::scanWorkgroup(Expression value) {
+  Expression lane = getLane(), before = value.constant(0), total = value;
+  for (unsigned distance = 1; distance < target.subgroupSize; distance *= 2) {
+    Expression other = shuffleXor(total, distance);
+    Expression isUpper = lane / double(distance) % 2 == 1;
+    before = before + select(isUpper, other, value.constant(0));
+    total = total + other;
+  }
+  if (subgroups == 1)
+    return {before, total};
+  Expressions totals = shareSubgroupValues(total);
+  Expression subgroup = getSubgroup();
+  total = totals.front();
+  for (unsigned i = 1; i != subgroups; ++i) {
+    // `total` is now the sum of the subgroups before i.
+    before = before + select(subgroup == double(i), total, value.constant(0));
+    total = total + totals[i];
+  }
+  return {before, total};
 }
 
 //===----------------------------------------------------------------------===//

@@ -1,4 +1,5 @@
-//===- KernelBuilder.h - Building one kernel function ------------*- C++ -*-===//
+//===- KernelBuilder.h - Building one kernel function ------------*- C++
+//-*-===//
 //
 // What all kernel families share: typed access to buffers, lane arithmetic,
 // loops, reductions across lanes. Math is f32 whatever the buffers hold.
@@ -79,6 +80,11 @@ private:
   unsigned unitElements = 1;
 };
 
+struct PrefixSum {
+  Expression before; ///< Of the lanes before this one.
+  Expression total;
+};
+
 class KernelBuilder {
 public:
   KernelBuilder(mlir::MLIRContext *context, const KernelRequest &request,
@@ -150,13 +156,19 @@ public:
   Expression f32(double value);
   Expression zeroVector(); ///< vector<4xf32>
 
-  using LoopBody = llvm::function_ref<Expressions(
-      Expression, llvm::ArrayRef<Expression>)>;
+  using LoopBody =
+      llvm::function_ref<Expressions(Expression, llvm::ArrayRef<Expression>)>;
   /// for i = lower; i < upper; i += step, with values carried along.
   Expressions loop(Expression lower, Expression upper, int64_t step,
                    llvm::ArrayRef<Expression> init, LoopBody body);
   void loop(Expression lower, Expression upper, int64_t step,
             llvm::function_ref<void(Expression)> body);
+
+  /// while (condition(values)) values = body(values).
+  Expressions loopWhile(
+      llvm::ArrayRef<Expression> init,
+      llvm::function_ref<Expression(llvm::ArrayRef<Expression>)> condition,
+      llvm::function_ref<Expressions(llvm::ArrayRef<Expression>)> body);
 
   using Branch = llvm::function_ref<Expressions()>;
   Expressions branch(Expression condition, Branch ifTrue, Branch ifFalse);
@@ -187,6 +199,8 @@ public:
   /// Combines a value across the workgroup; all lanes get it. Uses workgroup
   /// memory if there are several subgroups.
   Expression reduceWorkgroup(Expression value, Combine combine);
+  /// Sums of a value over the lanes of the workgroup.
+  PrefixSum scanWorkgroup(Expression value);
 
   KernelLaunch launch;
   uint64_t flops = 0; ///< At the full count.
@@ -197,10 +211,10 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp> finish();
 
 private:
-  Expression make(mlir::Value value) {
-    return Expression(builder, loc, value);
-  }
+  Expression make(mlir::Value value) { return Expression(builder, loc, value); }
   mlir::Value addArgument(std::string_view name, mlir::Type unit);
+  /// The value of every subgroup's lane 0.
+  Expressions shareSubgroupValues(Expression value);
   Expression allocateWorkgroup(int64_t words, mlir::Type element);
 
   const KernelRequest &request;

@@ -45,15 +45,13 @@ void quern::storeOutputs(KernelBuilder &k, const Linear &linear,
   if (linear.weightRows % int64_t(products.size()) == 0)
     return out.writeRun(base + first, outputs);
   for (size_t i = 0; i != outputs.size(); ++i)
-    k.when(first + double(i) < double(linear.outputs()), [&] {
-      out.writeRun(base + first + double(i), outputs[i]);
-    });
+    k.when(first + double(i) < double(linear.outputs()),
+           [&] { out.writeRun(base + first + double(i), outputs[i]); });
 }
 
 Status quern::buildLinear(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "K", 8));
-  QUERN_ASSIGN_OR_RETURN(std::string epilogue,
-                         k.getString("epilogue", "none"));
+  QUERN_ASSIGN_OR_RETURN(std::string epilogue, k.getString("epilogue", "none"));
   Linear linear{k.dim("T"), k.dim("K"), k.dim("W"), LinearEpilogue::None};
   if (epilogue == "swiglu")
     linear.epilogue = LinearEpilogue::Swiglu;
@@ -62,9 +60,8 @@ Status quern::buildLinear(KernelBuilder &k) {
                            "\"swiglu\"");
   if (linear.weightRows != k.dim("N") * linear.perOutput())
     return invalidArgument(
-        "the weight has " + std::to_string(linear.weightRows) +
-        " rows for " + std::to_string(k.dim("N")) + " outputs and epilogue " +
-        epilogue);
+        "the weight has " + std::to_string(linear.weightRows) + " rows for " +
+        std::to_string(k.dim("N")) + " outputs and epilogue " + epilogue);
   if (k.getType("out") != DataType::F32)
     QUERN_RETURN_IF_ERROR(requireMultiple(k, "N", 8));
   k.flops = 2 * uint64_t(linear.tokens) * linear.inputs * linear.weightRows;

@@ -1,4 +1,5 @@
-//===- Linear.h - The parts of a linear layer --------------------*- C++ -*-===//
+//===- Linear.h - The parts of a linear layer --------------------*- C++
+//-*-===//
 #ifndef QUERN_CODEGEN_KERNELS_LINEAR_H
 #define QUERN_CODEGEN_KERNELS_LINEAR_H
 

@@ -44,11 +44,11 @@ private:
       rowBases.push_back(row * double(linear.octets()));
     }
     Expressions zeros(tokens * rows, tokens == 1 ? k.zeroVector() : k.f32(0));
-    Expressions products = k.accumulate(
-        linear.octets(), k.getSubgroupSize(), lane, zeros,
-        [&](Expression octet, llvm::ArrayRef<Expression> carried) {
-          return multiply(octet, carried);
-        });
+    Expressions products =
+        k.accumulate(linear.octets(), k.getSubgroupSize(), lane, zeros,
+                     [&](Expression octet, llvm::ArrayRef<Expression> carried) {
+                       return multiply(octet, carried);
+                     });
     for (Expression &product : products)
       product = k.reduceAdd(product.isVector() ? sum(product) : product,
                             k.getSubgroupSize());
@@ -62,17 +62,16 @@ private:
     for (Expression base : rowBases)
       weights.push_back(weight.readOctet(base + octet));
     for (int64_t t = 0; t != tokens; ++t) {
-      Octet input = k.reorder(
-          x.readOctet(octet + double(t * linear.octets())),
-          weight.naturalOrder());
+      Octet input = k.reorder(x.readOctet(octet + double(t * linear.octets())),
+                              weight.naturalOrder());
       for (unsigned r = 0; r != rows; ++r) {
         Expression &product = products[t * rows + r];
         if (product.isVector())
-          product = fma(weights[r].b, input.b,
-                        fma(weights[r].a, input.a, product));
+          product =
+              fma(weights[r].b, input.b, fma(weights[r].a, input.a, product));
         else
-          product = dot(weights[r].b, input.b,
-                        dot(weights[r].a, input.a, product));
+          product =
+              dot(weights[r].b, input.b, dot(weights[r].a, input.a, product));
       }
     }
     return products;
@@ -88,9 +87,8 @@ private:
         selected[r] =
             quern::select(isMine, products[t * rows + r], selected[r]);
     }
-    k.when(lane < double(tokens), [&] {
-      storeOutputs(k, linear, out, lane, firstRow, selected);
-    });
+    k.when(lane < double(tokens),
+           [&] { storeOutputs(k, linear, out, lane, firstRow, selected); });
   }
 
   KernelBuilder &k;

@@ -46,11 +46,11 @@ private:
     Expressions rowBases =
         makeBases(firstRow, rows, linear.weightRows, rowsMayEnd);
     Expressions zeros(tokens * rows, k.f32(0));
-    Expressions products = k.loop(
-        k.index(0), k.index(linear.octets()), 1, zeros,
-        [&](Expression octet, llvm::ArrayRef<Expression> carried) {
-          return multiply(octet, tokenBases, rowBases, carried);
-        });
+    Expressions products =
+        k.loop(k.index(0), k.index(linear.octets()), 1, zeros,
+               [&](Expression octet, llvm::ArrayRef<Expression> carried) {
+                 return multiply(octet, tokenBases, rowBases, carried);
+               });
     for (unsigned t = 0; t != tokens; ++t) {
       Expression token = firstToken + double(t);
       auto isInside = [&] {
@@ -87,8 +87,8 @@ private:
     for (Expression base : rowBases)
       weights.push_back(weight.readOctet(base + octet));
     for (unsigned t = 0; t != tokens; ++t) {
-      Octet input = k.reorder(x.readOctet(tokenBases[t] + octet),
-                              weight.naturalOrder());
+      Octet input =
+          k.reorder(x.readOctet(tokenBases[t] + octet), weight.naturalOrder());
       for (unsigned r = 0; r != rows; ++r) {
         Expression &product = products[t * rows + r];
         product =

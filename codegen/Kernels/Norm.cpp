@@ -10,10 +10,10 @@ Result<NormConfig> quern::readNormConfig(const KernelBuilder &k) {
   return config;
 }
 
-Expression
-quern::buildNormScale(KernelBuilder &k, const NormConfig &config,
-                      int64_t octets, unsigned lanes, Expression lane,
-                      llvm::function_ref<Octet(Expression)> read) {
+Expression quern::buildNormScale(KernelBuilder &k, const NormConfig &config,
+                                 int64_t octets, unsigned lanes,
+                                 Expression lane,
+                                 llvm::function_ref<Octet(Expression)> read) {
   Expression squares =
       k.accumulate(octets, lanes, lane, {k.zeroVector()},
                    [&](Expression octet, llvm::ArrayRef<Expression> carried) {

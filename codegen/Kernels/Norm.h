@@ -1,4 +1,5 @@
-//===- Norm.h - The parts of an RMS norm -------------------------*- C++ -*-===//
+//===- Norm.h - The parts of an RMS norm -------------------------*- C++
+//-*-===//
 //
 // Used by the norm families and by the families that normalise heads.
 //

@@ -44,15 +44,16 @@ Status quern::buildCacheAppend(KernelBuilder &k) {
   OutputBuffer keyCache = k.getOutput("k_cache"),
                valueCache = k.getOutput("v_cache");
   int64_t octets = k.dim("D") / 8, heads = k.dim("HK");
-  return buildPerOctet(
-      k, k.dim("T"), heads * k.dim("D"),
-      [&](Expression token, Expression item) {
-        Expression from = token * double(heads * octets) + item;
-        Expression to = cache.getRowOfToken(token, item / double(octets)) +
-                        item % double(octets);
-        keyCache.writeOctet(to, keys.readOctet(from));
-        valueCache.writeOctet(to, values.readOctet(from));
-      });
+  return buildPerOctet(k, k.dim("T"), heads * k.dim("D"),
+                       [&](Expression token, Expression item) {
+                         Expression from =
+                             token * double(heads * octets) + item;
+                         Expression to =
+                             cache.getRowOfToken(token, item / double(octets)) +
+                             item % double(octets);
+                         keyCache.writeOctet(to, keys.readOctet(from));
+                         valueCache.writeOctet(to, values.readOctet(from));
+                       });
 }
 
 namespace {
@@ -105,10 +106,9 @@ private:
   }
 
   void buildOctet(Expression octet, Expression scale) {
-    Octet rotated =
-        buildRotation(k, table, token, octet, [&](Expression at) {
-          return readNormalised(at, scale);
-        });
+    Octet rotated = buildRotation(k, table, token, octet, [&](Expression at) {
+      return readNormalised(at, scale);
+    });
     k.when(head < double(queryHeads), [&] {
       query.writeOctet((token * double(queryHeads) + head) * double(octets) +
                            octet,

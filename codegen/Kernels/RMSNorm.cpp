@@ -13,10 +13,10 @@ namespace {
 
 /// How the lanes of a workgroup share rows.
 struct RowTeams {
-  unsigned lanes;       ///< Of a row.
-  Expression lane;      ///< In the row's team.
-  Expression row;       ///< Of all rows of the buffers.
-  Expression isInside;  ///< Null if all rows exist.
+  unsigned lanes;      ///< Of a row.
+  Expression lane;     ///< In the row's team.
+  Expression row;      ///< Of all rows of the buffers.
+  Expression isInside; ///< Null if all rows exist.
 };
 
 /// Teams of lanes for `rowsPerToken` rows of each of `tokens` tokens. Sets the
@@ -29,8 +29,7 @@ Result<RowTeams> makeTeams(KernelBuilder &k, int64_t tokens,
                octets >= 2 * int64_t(k.getSubgroupSize());
   k.setSubgroups(split ? target.rowSubgroups : 1);
   teams.lanes = split ? k.launch.workgroupSize[0] : getTeamLanes(k, octets);
-  int64_t perGroup =
-      std::max<int64_t>(1, k.getSubgroupSize() / teams.lanes);
+  int64_t perGroup = std::max<int64_t>(1, k.getSubgroupSize() / teams.lanes);
   k.setGrid(0, (rowsPerToken + perGroup - 1) / perGroup);
   QUERN_RETURN_IF_ERROR(k.setCountedGrid(tokens, 1));
   Expression thread =
@@ -56,14 +55,12 @@ Status quern::buildRMSNorm(KernelBuilder &k) {
     QUERN_ASSIGN_OR_RETURN(rowsPerToken, k.getInteger("rows_per_token"));
   }
   if (rowsPerToken < 1 || k.dim("R") % rowsPerToken != 0)
-    return invalidArgument("config member rows_per_token " +
-                           std::to_string(rowsPerToken) +
-                           " does not divide the number of rows " +
-                           std::to_string(k.dim("R")));
+    return invalidArgument(
+        "config member rows_per_token " + std::to_string(rowsPerToken) +
+        " does not divide the number of rows " + std::to_string(k.dim("R")));
   int64_t octets = k.dim("H") / 8;
-  QUERN_ASSIGN_OR_RETURN(
-      RowTeams teams,
-      makeTeams(k, k.dim("R") / rowsPerToken, rowsPerToken, octets));
+  QUERN_ASSIGN_OR_RETURN(RowTeams teams, makeTeams(k, k.dim("R") / rowsPerToken,
+                                                   rowsPerToken, octets));
   InputBuffer x = k.getInput("x"), weight = k.getInput("weight");
   OutputBuffer out = k.getOutput("out");
   Expression base = teams.row * double(octets);
@@ -85,8 +82,7 @@ Status quern::buildAddRMSNorm(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "H", 8));
   QUERN_ASSIGN_OR_RETURN(NormConfig config, readNormConfig(k));
   int64_t octets = k.dim("H") / 8;
-  QUERN_ASSIGN_OR_RETURN(RowTeams teams,
-                         makeTeams(k, k.dim("T"), 1, octets));
+  QUERN_ASSIGN_OR_RETURN(RowTeams teams, makeTeams(k, k.dim("T"), 1, octets));
   InputBuffer residual = k.getInput("residual"), delta = k.getInput("delta"),
               weight = k.getInput("weight");
   OutputBuffer sum = k.getOutput("sum"), out = k.getOutput("out");
@@ -101,8 +97,8 @@ Status quern::buildAddRMSNorm(KernelBuilder &k) {
   k.forEach(octets, teams.lanes, teams.lane, [&](Expression octet) {
     Octet x = read(octet);
     sum.writeOctet(base + octet, x);
-    out.writeOctet(base + octet, applyNorm(k, config, x, scale,
-                                           weight.readOctet(octet)));
+    out.writeOctet(base + octet,
+                   applyNorm(k, config, x, scale, weight.readOctet(octet)));
   });
   return Status::ok();
 }

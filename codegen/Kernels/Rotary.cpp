@@ -60,9 +60,9 @@ Status quern::buildRopeTable(KernelBuilder &k) {
   return buildPerOctet(
       k, k.dim("T"), k.dim("F"), [&](Expression token, Expression octet) {
         Expression position = toF32(positions.read(token));
-        Octet angles = mapOctet(
-            [&](Expression frequency) { return frequency * position; },
-            frequencies.readOctet(octet));
+        Octet angles =
+            mapOctet([&](Expression frequency) { return frequency * position; },
+                     frequencies.readOctet(octet));
         SineCosine a = buildSineCosine(angles.a), b = buildSineCosine(angles.b);
         Expression base = token * double(2 * octets) + octet;
         out.writeOctet(base, {a.cosine * factor, b.cosine * factor});
@@ -76,10 +76,9 @@ Status quern::checkRotary(const KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "RD", 16));
   if (k.dim("RD") <= k.dim("D"))
     return Status::ok();
-  return invalidArgument("the rotary table has " +
-                         std::to_string(k.dim("RD")) +
-                         " entries for heads of " +
-                         std::to_string(k.dim("D")) + " elements");
+  return invalidArgument("the rotary table has " + std::to_string(k.dim("RD")) +
+                         " entries for heads of " + std::to_string(k.dim("D")) +
+                         " elements");
 }
 
 Octet quern::buildRotation(KernelBuilder &k, const InputBuffer &table,
@@ -92,11 +91,10 @@ Octet quern::buildRotation(KernelBuilder &k, const InputBuffer &table,
   auto ifRotated = [&](Expression value, Expression otherwise) {
     return octets == 2 * half ? value : select(passes, otherwise, value);
   };
-  Expression partner =
-      ifRotated(select(isSecond, octet - double(half), octet + double(half)),
-                octet);
-  Expression entry = ifRotated(
-      select(isSecond, octet - double(half), octet), k.index(0));
+  Expression partner = ifRotated(
+      select(isSecond, octet - double(half), octet + double(half)), octet);
+  Expression entry =
+      ifRotated(select(isSecond, octet - double(half), octet), k.index(0));
   Octet other = k.reorder(read(partner), OctetOrder::Linear);
   Expression base = token * double(2 * half) + entry;
   Octet cosine = table.readOctet(base);
@@ -118,9 +116,10 @@ Status quern::buildRope(KernelBuilder &k) {
       [&](Expression token, Expression item) {
         Expression head = item / double(octets), octet = item % double(octets);
         Expression base = (token * double(heads) + head) * double(octets);
-        out.writeOctet(base + octet,
-                       buildRotation(k, table, token, octet, [&](Expression at) {
-                         return x.readOctet(base + at);
-                       }));
+        out.writeOctet(
+            base + octet,
+            buildRotation(k, table, token, octet, [&](Expression at) {
+              return x.readOctet(base + at);
+            }));
       });
 }

@@ -8,14 +8,14 @@ Status quern::requireMultiple(const KernelBuilder &k, std::string_view symbol,
   if (k.dim(symbol) % factor == 0)
     return Status::ok();
   return unsupported("dimension " + std::string(symbol) + " = " +
-                     std::to_string(k.dim(symbol)) +
-                     " is not a multiple of " + std::to_string(factor));
+                     std::to_string(k.dim(symbol)) + " is not a multiple of " +
+                     std::to_string(factor));
 }
 
-Status quern::buildPerOctet(
-    KernelBuilder &k, int64_t rows, int64_t features,
-    llvm::function_ref<void(Expression, Expression)> body,
-    std::string_view count) {
+Status
+quern::buildPerOctet(KernelBuilder &k, int64_t rows, int64_t features,
+                     llvm::function_ref<void(Expression, Expression)> body,
+                     std::string_view count) {
   int64_t octets = features / 8;
   unsigned subgroups = k.getTarget().subgroupsPerWorkgroup;
   while (subgroups > 1 && octets <= subgroups * k.getSubgroupSize() / 2)

@@ -1,4 +1,5 @@
-//===- Rows.h - Kernels that work on rows ------------------------*- C++ -*-===//
+//===- Rows.h - Kernels that work on rows ------------------------*- C++
+//-*-===//
 //
 // Shared by the families whose work is independent per row (token).
 //
@@ -16,10 +17,9 @@ Status requireMultiple(const KernelBuilder &k, std::string_view symbol,
 
 /// Runs body(row, octet) for each octet of each of `rows` rows of `features`
 /// elements; rows are the counted grid axis. Sets the launch.
-Status
-buildPerOctet(KernelBuilder &k, int64_t rows, int64_t features,
-              llvm::function_ref<void(Expression, Expression)> body,
-              std::string_view count = "tokens");
+Status buildPerOctet(KernelBuilder &k, int64_t rows, int64_t features,
+                     llvm::function_ref<void(Expression, Expression)> body,
+                     std::string_view count = "tokens");
 
 /// Lanes that share one row of `octets`: a power of two, at most a subgroup.
 unsigned getTeamLanes(const KernelBuilder &k, int64_t octets);

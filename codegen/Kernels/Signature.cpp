@@ -2,8 +2,8 @@
 #include "codegen/Kernels/Signature.h"
 
 #include "llvm/ADT/SmallVector.h"
-#include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringRef.h"
 
 #include <optional>
 
@@ -127,12 +127,12 @@ Result<SignatureMatch> quern::matchSignature(std::string_view signature,
     const Pattern &pattern = patterns[i];
     std::string reason = matcher.accept(pattern, request.arguments[i]);
     if (!reason.empty())
-      return invalidArgument(
-          ("argument " + llvm::Twine(i) + ": expected " + pattern.effect +
-           " " + pattern.name + " " + pattern.type + "[" +
-           llvm::join(pattern.dims, ",") + "], found " +
-           describe(request.arguments[i]) + ": " + reason)
-              .str());
+      return invalidArgument(("argument " + llvm::Twine(i) + ": expected " +
+                              pattern.effect + " " + pattern.name + " " +
+                              pattern.type + "[" +
+                              llvm::join(pattern.dims, ",") + "], found " +
+                              describe(request.arguments[i]) + ": " + reason)
+                                 .str());
     match.arguments.emplace(pattern.name.str(), i);
   }
   return match;

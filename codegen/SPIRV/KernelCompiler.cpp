@@ -28,11 +28,10 @@ using namespace quern;
 
 struct KernelCompiler::Implementation {
   Implementation() : context(MLIRContext::Threading::DISABLED) {
-    context.loadDialect<kernel::KernelDialect, arith::ArithDialect,
-                        gpu::GPUDialect, math::MathDialect,
-                        memref::MemRefDialect, scf::SCFDialect,
-                        spirv::SPIRVDialect, ub::UBDialect,
-                        vector::VectorDialect>();
+    context.loadDialect<
+        kernel::KernelDialect, arith::ArithDialect, gpu::GPUDialect,
+        math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+        spirv::SPIRVDialect, ub::UBDialect, vector::VectorDialect>();
   }
   MLIRContext context;
 };
@@ -150,8 +149,8 @@ Status lower(ModuleOp module, const TargetDescription &target,
   buildSelectAccessPipeline(selection, target);
   if (failed(selection.run(module)))
     return unsupported(errors.text);
-  auto names = findFunction(module)->getAttrOfType<ArrayAttr>(
-      kernel::kAccessesAttr);
+  auto names =
+      findFunction(module)->getAttrOfType<ArrayAttr>(kernel::kAccessesAttr);
   for (Attribute name : names)
     accesses.push_back(parseAccess(name));
   PassManager conversion(module.getContext());

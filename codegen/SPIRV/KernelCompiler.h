@@ -1,4 +1,5 @@
-//===- KernelCompiler.h - Kernel request -> SPIR-V ---------------*- C++ -*-===//
+//===- KernelCompiler.h - Kernel request -> SPIR-V ---------------*- C++
+//-*-===//
 //
 // Deterministic: the same request and target give the same words.
 //

@@ -1,91 +1,88 @@
-//===- KernelToSPIRV.cpp - Patterns of the kernel dialect -----------------===//
+//===- KernelToSPIRV.cpp - The conversion to SPIR-V -----------------------===//
 #include "codegen/SPIRV/Passes.h"
 
-#include "dialects/Kernel/IR/KernelOps.h"
-
+#include "mlir/Conversion/ArithToSPIRV/ArithToSPIRV.h"
+#include "mlir/Conversion/ControlFlowToSPIRV/ControlFlowToSPIRV.h"
+#include "mlir/Conversion/GPUToSPIRV/GPUToSPIRV.h"
+#include "mlir/Conversion/IndexToSPIRV/IndexToSPIRV.h"
+#include "mlir/Conversion/MathToSPIRV/MathToSPIRV.h"
+#include "mlir/Conversion/MemRefToSPIRV/MemRefToSPIRV.h"
+#include "mlir/Conversion/SCFToSPIRV/SCFToSPIRV.h"
+#include "mlir/Conversion/UBToSPIRV/UBToSPIRV.h"
+#include "mlir/Conversion/VectorToSPIRV/VectorToSPIRV.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
-#include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
-#include "mlir/IR/SymbolTable.h"
-#include "mlir/Transforms/DialectConversion.h"
+#include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
+#include "mlir/Dialect/SPIRV/Transforms/SPIRVConversion.h"
 
 using namespace mlir;
+
+namespace quern {
+#define GEN_PASS_DEF_KERNELTOSPIRVPASS
+#include "codegen/SPIRV/SPIRVPasses.h.inc"
+} // namespace quern
 
 namespace {
 
 using namespace quern;
 
-/// The image variable of a texel buffer, made on first use.
-spirv::GlobalVariableOp
-getOrCreateTexelVariable(OpBuilder &builder, kernel::TexelFetchOp op,
-                         Type component, bool isVector) {
-  Operation *module = SymbolTable::getNearestSymbolTable(op);
-  std::string name = "texel_buffer_" + std::to_string(op.getBinding());
-  if (auto variable = dyn_cast_or_null<spirv::GlobalVariableOp>(
-          SymbolTable::lookupSymbolIn(module, name)))
-    return variable;
-  auto image = spirv::ImageType::get(std::make_tuple(
-      component, spirv::Dim::Buffer, spirv::ImageDepthInfo::NoDepth,
-      spirv::ImageArrayedInfo::NonArrayed,
-      spirv::ImageSamplingInfo::SingleSampled,
-      spirv::ImageSamplerUseInfo::NeedSampler, spirv::ImageFormat::Unknown));
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(&module->getRegion(0).front());
-  return spirv::GlobalVariableOp::create(
-      builder, op.getLoc(),
-      spirv::PointerType::get(image, spirv::StorageClass::UniformConstant),
-      name, /*descriptorSet=*/0, op.getBinding());
-}
+class KernelToSPIRV : public quern::impl::KernelToSPIRVPassBase<KernelToSPIRV> {
+public:
+  using KernelToSPIRVPassBase::KernelToSPIRVPassBase;
 
-struct ConvertTexelFetch : OpConversionPattern<kernel::TexelFetchOp> {
-  using OpConversionPattern::OpConversionPattern;
-
-  LogicalResult
-  matchAndRewrite(kernel::TexelFetchOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    Type component = getElementTypeOrSelf(op.getType());
-    bool isVector = isa<VectorType>(op.getType());
-    spirv::GlobalVariableOp variable =
-        getOrCreateTexelVariable(rewriter, op, component, isVector);
-    auto pointer = cast<spirv::PointerType>(variable.getType());
-    auto image = cast<spirv::ImageType>(pointer.getPointeeType());
-    if (image.getElementType() != component)
-      return rewriter.notifyMatchFailure(
-          op, "a binding is read with two component types");
-    Value address = spirv::AddressOfOp::create(rewriter, loc, variable);
-    Value loaded = spirv::LoadOp::create(rewriter, loc, address);
-    Value texel = spirv::ImageFetchOp::create(
-        rewriter, loc, VectorType::get(4, component), loaded,
-        adaptor.getIndex(), spirv::ImageOperandsAttr(), ValueRange());
-    if (!isVector)
-      texel = spirv::CompositeExtractOp::create(rewriter, loc, texel,
-                                                ArrayRef<int32_t>{0});
-    rewriter.replaceOp(op, texel);
-    return success();
+  void runOnOperation() override {
+    for (auto module :
+         llvm::make_early_inc_range(getOperation().getOps<gpu::GPUModuleOp>()))
+      if (failed(convert(module)))
+        return signalPassFailure();
   }
-};
 
-/// Ops that are one SPIR-V instruction on the same operands.
-template <typename Source, typename Target>
-struct ConvertOneToOne : OpConversionPattern<Source> {
-  using OpConversionPattern<Source>::OpConversionPattern;
+private:
+  /// Upstream's pattern for scf.for stores the results of a loop in its body:
+  /// if the body never runs, they are undefined.
+  static LogicalResult checkLoop(scf::ForOp loop) {
+    std::optional<int64_t> lower = getConstantIntValue(loop.getLowerBound()),
+                           upper = getConstantIntValue(loop.getUpperBound());
+    if (loop.getNumResults() == 0 || (lower && upper && *lower < *upper))
+      return success();
+    return loop.emitError() << "has results and may not run; convert it with "
+                               "--scf-for-to-while";
+  }
 
-  LogicalResult
-  matchAndRewrite(Source op, typename Source::Adaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<Target>(op, op.getType(),
-                                        adaptor.getOperands());
-    return success();
+  LogicalResult convert(gpu::GPUModuleOp module) {
+    WalkResult loops = module.walk([](scf::ForOp loop) {
+      return failed(checkLoop(loop)) ? WalkResult::interrupt()
+                                     : WalkResult::advance();
+    });
+    if (loops.wasInterrupted())
+      return failure();
+    if (!spirv::lookupTargetEnv(module))
+      return module.emitError() << "needs " << spirv::getTargetEnvAttrName()
+                                << " on it or an op around it";
+    spirv::TargetEnvAttr environment = spirv::lookupTargetEnv(module);
+    SPIRVConversionOptions options;
+    options.use64bitIndex = use64bitIndex;
+    options.emulateLT32BitScalarTypes = false;
+    options.emulateUnsupportedFloatTypes = false;
+    SPIRVTypeConverter converter(environment, options);
+    std::unique_ptr<SPIRVConversionTarget> target =
+        SPIRVConversionTarget::get(environment);
+
+    RewritePatternSet patterns(&getContext());
+    ScfToSPIRVContext scfContext;
+    populateGPUToSPIRVPatterns(converter, patterns);
+    populateSCFToSPIRVPatterns(converter, scfContext, patterns);
+    arith::populateArithToSPIRVPatterns(converter, patterns);
+    populateMathToSPIRVPatterns(converter, patterns);
+    populateMemRefToSPIRVPatterns(converter, patterns);
+    populateVectorToSPIRVPatterns(converter, patterns);
+    index::populateIndexToSPIRVPatterns(converter, patterns);
+    ub::populateUBToSPIRVConversionPatterns(converter, patterns);
+    cf::populateControlFlowToSPIRVPatterns(converter, patterns);
+    populateKernelToSPIRVPatterns(converter, patterns);
+    return applyFullConversion(module, *target, std::move(patterns));
   }
 };
 
 } // namespace
-
-void quern::populateKernelToSPIRVPatterns(TypeConverter &converter,
-                                          RewritePatternSet &patterns) {
-  patterns.add<
-      ConvertTexelFetch,
-      ConvertOneToOne<kernel::UnpackHalfOp, spirv::GLUnpackHalf2x16Op>,
-      ConvertOneToOne<kernel::PackHalfOp, spirv::GLPackHalf2x16Op>>(
-      converter, patterns.getContext());
-}

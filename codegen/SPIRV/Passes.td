@@ -4,8 +4,8 @@
 
 include "mlir/Pass/PassBase.td"
 
-def SelectBufferAccessPass
-    : Pass<"kernel-select-buffer-access", "::mlir::gpu::GPUFuncOp"> {
+def SelectBufferAccessPass : Pass<"kernel-select-buffer-access",
+                                  "::mlir::gpu::GPUFuncOp"> {
   let summary = "Decide how each argument of a kernel is bound";
   let description = [{
     An argument whose every use is a `kernel.read` can be bound as a texel
@@ -49,8 +49,7 @@ def SelectBufferAccessPass
                            "::mlir::spirv::SPIRVDialect"];
 }
 
-def ConvertKernelToSPIRVPass
-    : Pass<"convert-kernel-to-spirv", "::mlir::ModuleOp"> {
+def KernelToSPIRVPass : Pass<"convert-kernel-to-spirv", "::mlir::ModuleOp"> {
   let summary = "Convert gpu.module with kernel functions to spirv.module";
   let description = [{
     One full conversion with the upstream patterns for gpu, scf, arith, math,

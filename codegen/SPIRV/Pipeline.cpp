@@ -30,7 +30,7 @@ void quern::buildConvertToSPIRVPipeline(OpPassManager &manager) {
   manager.addPass(createLoopInvariantCodeMotionPass());
   // The conversion loses the initial values of an scf.for that never runs.
   manager.addPass(createForToWhileLoopPass());
-  manager.addPass(createConvertKernelToSPIRVPass());
+  manager.addPass(createKernelToSPIRVPass());
   OpPassManager &spirvModule = manager.nest<spirv::ModuleOp>();
   spirvModule.addPass(spirv::createSPIRVLowerABIAttributesPass());
   spirvModule.addPass(createCanonicalizerPass());

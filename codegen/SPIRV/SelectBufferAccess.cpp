@@ -56,9 +56,8 @@ public:
       auto bytes = func.getArgAttrOfType<IntegerAttr>(i, kernel::kBytesAttr);
       if (!binding || !bytes || binding.getInt() >= e ||
           !accesses[binding.getInt()].empty()) {
-        func.emitError() << "argument " << i << " needs "
-                         << kernel::kBytesAttr << " and a "
-                         << kernel::kBindingAttr
+        func.emitError() << "argument " << i << " needs " << kernel::kBytesAttr
+                         << " and a " << kernel::kBindingAttr
                          << " of its own below the number of arguments";
         return signalPassFailure();
       }
@@ -114,9 +113,8 @@ private:
       OpBuilder builder(read);
       Value value;
       if (texel)
-        value = kernel::TexelFetchOp::create(builder, read.getLoc(),
-                                             read.getType(), binding,
-                                             read.getIndex());
+        value = kernel::TexelFetchOp::create(
+            builder, read.getLoc(), read.getType(), binding, read.getIndex());
       else
         value = memref::LoadOp::create(builder, read.getLoc(), argument,
                                        read.getIndex());
@@ -129,9 +127,9 @@ private:
       return getTexelAccessName(type.getElementType());
     }
     ++numStorage;
-    func.setArgAttr(index, spirv::getInterfaceVarABIAttrName(),
-                    spirv::getInterfaceVarABIAttr(0, binding, std::nullopt,
-                                                  &getContext()));
+    func.setArgAttr(
+        index, spirv::getInterfaceVarABIAttrName(),
+        spirv::getInterfaceVarABIAttr(0, binding, std::nullopt, &getContext()));
     func.removeArgAttr(index, kernel::kBindingAttr);
     func.removeArgAttr(index, kernel::kBytesAttr);
     return "storage_buffer";

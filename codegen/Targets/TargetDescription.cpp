@@ -79,9 +79,9 @@ public:
 
   /// One of the named values.
   template <typename Enum>
-  void readChoice(
-      std::string_view key, Enum &out,
-      std::initializer_list<std::pair<std::string_view, Enum>> choices) {
+  void
+  readChoice(std::string_view key, Enum &out,
+             std::initializer_list<std::pair<std::string_view, Enum>> choices) {
     auto value = member(key);
     if (!value)
       return;
@@ -212,8 +212,8 @@ Status readTarget(JsonValue root, TargetDescription &target) {
   reader.read("max_workgroup_size", target.maxWorkgroupSize, 64, 65536);
   reader.read("max_workgroup_memory", target.maxWorkgroupMemory, 0, 1 << 24);
   reader.readGrid("max_grid", target.maxGrid);
-  reader.read("max_storage_buffer_bytes", target.maxStorageBufferBytes,
-              1 << 24, INT64_MAX);
+  reader.read("max_storage_buffer_bytes", target.maxStorageBufferBytes, 1 << 24,
+              INT64_MAX);
   reader.read("max_texel_elements", target.maxTexelElements, 0, INT64_MAX);
   reader.readChoice<ReadAccess>(
       "read_access", target.readAccess,
@@ -223,8 +223,8 @@ Status readTarget(JsonValue root, TargetDescription &target) {
                               {{"f32", DataType::F32},
                                {"f16", DataType::F16},
                                {"bf16", DataType::BF16}});
-  reader.readPowerOfTwo("subgroups_per_workgroup",
-                        target.subgroupsPerWorkgroup, 1, 64);
+  reader.readPowerOfTwo("subgroups_per_workgroup", target.subgroupsPerWorkgroup,
+                        1, 64);
   reader.readPowerOfTwo("row_subgroups", target.rowSubgroups, 1, 64);
   reader.readObject("gemv", [&](ObjectReader &gemv) {
     gemv.readPowerOfTwo("rows", target.gemvRows, 2, 16);

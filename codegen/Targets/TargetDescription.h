@@ -25,10 +25,10 @@ enum class ReadAccess : uint8_t { Storage, Texel };
 
 /// All sizes in bytes unless named otherwise. Plain data; thread-safe.
 struct TargetDescription {
-  std::string name;         ///< "vulkan-lavapipe"
-  std::string summary;      ///< One line for `quern targets`.
-  std::string api;          ///< "vulkan"
-  std::string apiVersion;   ///< Least version of the API, "1.1".
+  std::string name;       ///< "vulkan-lavapipe"
+  std::string summary;    ///< One line for `quern targets`.
+  std::string api;        ///< "vulkan"
+  std::string apiVersion; ///< Least version of the API, "1.1".
   uint32_t spirvMajor = 1, spirvMinor = 3;
   std::vector<std::string> requiredFeatures; ///< Of the device at run time.
   /// Lower-case parts of device names that this target is for; may be empty.
@@ -42,7 +42,7 @@ struct TargetDescription {
   uint64_t maxTexelElements = 0;      ///< Of one texel view.
 
   ReadAccess readAccess = ReadAccess::Storage;
-  /// Whether reductions across subgroups are worth workgroup memory.
+  /// Whether a norm of one row is worth several subgroups.
   bool useWorkgroupMemory = false;
   DataType preferredCompute = DataType::F32; ///< F32, F16 or BF16.
 
@@ -54,7 +54,7 @@ struct TargetDescription {
   uint32_t gemmTokens = 4, gemmRows = 4;
   /// Query tokens that share one pass over the keys in prefill attention.
   uint32_t attentionTokens = 4;
-  /// Subgroups of a workgroup that splits one row (sampling, norms).
+  /// Subgroups of a workgroup that shares one row (sampling, norms).
   uint32_t rowSubgroups = 1;
 
   double memoryBandwidth = 0; ///< Bytes per second, for estimates; 0 unknown.

@@ -56,8 +56,8 @@ Layout makeBatch(int64_t pageSize, std::vector<int32_t> positions) {
   int32_t most = *std::max_element(positions.begin(), positions.end());
   Layout layout = makeLayout(positions.size(), most / pageSize + 1, pageSize);
   for (size_t i = 0; i != positions.size(); ++i) {
-    layout.slotOf.push_back(static_cast<int32_t>((i * 3 + 1) %
-                                                 positions.size()));
+    layout.slotOf.push_back(
+        static_cast<int32_t>((i * 3 + 1) % positions.size()));
     layout.positionOf.push_back(positions[i]);
   }
   return layout;
@@ -68,8 +68,7 @@ struct Step {
   Step(const Layout &layout, Heads heads, DataType type)
       : layout(layout), table(layout.pageTable()),
         shape{layout.pages(), layout.pageSize, heads.key, heads.dim},
-        placement{layout.slotOf, layout.positionOf, table,
-                  layout.pagesPerSlot},
+        placement{layout.slotOf, layout.positionOf, table, layout.pagesPerSlot},
         keyCache(makeRandom(type, dims(), 1, 31)),
         valueCache(makeRandom(type, dims(), 1, 32)) {}
 
@@ -173,9 +172,12 @@ KernelCase makeQKNormRopeAppend(DataType type, DataType weightType, Heads heads,
   placement.slots = placement.slots.first(run);
   placement.positions = placement.positions.first(run);
   (void)reference::qkNormRopeAppend(
-      {reference::Floats(qkv.values).first(run * features), heads.query,
-       reference::Floats(table.values).first(run * heads.dim), heads.dim,
-       {qNorm.values, 1e-6, false}, {kNorm.values, 1e-6, false}},
+      {reference::Floats(qkv.values).first(run * features),
+       heads.query,
+       reference::Floats(table.values).first(run * heads.dim),
+       heads.dim,
+       {qNorm.values, 1e-6, false},
+       {kNorm.values, 1e-6, false}},
       placement, step.shape, type, keys.values, values.values,
       reference::Output(q.values).first(run * heads.query * heads.dim));
   c.addInput(qkv);
@@ -206,8 +208,8 @@ KernelCase makeAttention(DataType type, Heads heads, const Layout &layout,
   c.addInput(step.keyCache);
   c.addInput(step.valueCache);
   step.addPlacement(c);
-  c.addOutput({out, 2e-6, relativeTolerance(type),
-               run * heads.query * heads.dim});
+  c.addOutput(
+      {out, 2e-6, relativeTolerance(type), run * heads.query * heads.dim});
   return c;
 }
 
@@ -226,25 +228,22 @@ void addLayoutCases(std::vector<NamedCase> &cases, DataType type, Heads heads,
   uint32_t run = named.run;
   cases.push_back({"rope" + name, "rope",
                    [=] { return makeRope(type, heads, heads.dim, layout); }});
-  cases.push_back({"cache_append" + name, "cache_append", [=] {
-                     return makeCacheAppend(type, heads, layout, run);
+  cases.push_back({"cache_append" + name, "cache_append",
+                   [=] { return makeCacheAppend(type, heads, layout, run); }});
+  cases.push_back({"qk_norm_rope_append" + name, "qk_norm_rope_append", [=] {
+                     return makeQKNormRopeAppend(type, DataType::BF16, heads,
+                                                 layout, run);
                    }});
-  cases.push_back(
-      {"qk_norm_rope_append" + name, "qk_norm_rope_append", [=] {
-         return makeQKNormRopeAppend(type, DataType::BF16, heads, layout, run);
-       }});
-  cases.push_back({"attention" + name, "attention", [=] {
-                     return makeAttention(type, heads, layout, run);
-                   }});
+  cases.push_back({"attention" + name, "attention",
+                   [=] { return makeAttention(type, heads, layout, run); }});
 }
 
 } // namespace
 
 void test::addAttentionCases(std::vector<NamedCase> &cases) {
-  cases.push_back({"rope_table_near", "rope_table", [] {
-                     return makeRopeTableCase({0, 1, 2, 3, 40, 41, 4095}, 128,
-                                              1);
-                   }});
+  cases.push_back(
+      {"rope_table_near", "rope_table",
+       [] { return makeRopeTableCase({0, 1, 2, 3, 40, 41, 4095}, 128, 1); }});
   cases.push_back({"rope_table_far", "rope_table", [] {
                      return makeRopeTableCase(
                          {262143, 262142, 200000, 131071, 65537}, 64, 1.2079);

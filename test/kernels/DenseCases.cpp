@@ -149,9 +149,8 @@ void test::addDenseCases(std::vector<NamedCase> &cases) {
         cases.push_back({"residual_add" + name, "residual_add", [=] {
                            return makeResidualAdd(type, tokens, features);
                          }});
-        cases.push_back({"swiglu" + name, "swiglu", [=] {
-                           return makeSwiglu(type, tokens, features);
-                         }});
+        cases.push_back({"swiglu" + name, "swiglu",
+                         [=] { return makeSwiglu(type, tokens, features); }});
         cases.push_back({"rms_norm" + name, "rms_norm", [=] {
                            return makeRMSNorm(DataType::F32, type, type,
                                               {tokens, 1, features}, false);

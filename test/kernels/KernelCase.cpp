@@ -56,8 +56,8 @@ void Tensor::decode(const std::vector<std::byte> &bytes) {
   }
 }
 
-Tensor test::makeRandom(DataType type, std::vector<int64_t> shape,
-                        double scale, unsigned seed) {
+Tensor test::makeRandom(DataType type, std::vector<int64_t> shape, double scale,
+                        unsigned seed) {
   std::mt19937 engine(seed);
   Tensor tensor{type, std::move(shape), {}, {}};
   tensor.values.resize(countElements(tensor.shape));
@@ -105,8 +105,9 @@ unsigned KernelCase::addState(Tensor before, Expectation after) {
 }
 
 double test::relativeTolerance(DataType type) {
-  return type == DataType::F16 ? 0x1p-10
-                               : type == DataType::BF16 ? 0x1p-7 : 4e-6;
+  return type == DataType::F16    ? 0x1p-10
+         : type == DataType::BF16 ? 0x1p-7
+                                  : 4e-6;
 }
 
 std::string test::typeName(DataType type) {

@@ -11,11 +11,11 @@
 using namespace quern;
 using namespace quern::test;
 
-Result<Device *> test::getTestDevice() {
-  static Result<std::unique_ptr<Device>> device = [] {
+Result<Device *> test::getTestDevice(bool validation) {
+  static Result<std::unique_ptr<Device>> device = [&] {
     DeviceOptions options;
     options.api = "vulkan";
-    options.validation = true;
+    options.validation = validation;
     return openDevice(options);
   }();
   if (!device.isOk())
@@ -26,10 +26,9 @@ Result<Device *> test::getTestDevice() {
 Status test::validateSpirv(const std::vector<uint32_t> &code) {
   spvtools::SpirvTools tools(SPV_ENV_VULKAN_1_1);
   std::string messages;
-  tools.SetMessageConsumer([&](spv_message_level_t, const char *,
-                               const spv_position_t &, const char *message) {
-    messages += std::string(message) + "; ";
-  });
+  tools.SetMessageConsumer(
+      [&](spv_message_level_t, const char *, const spv_position_t &,
+          const char *message) { messages += std::string(message) + "; "; });
   if (tools.Validate(code))
     return Status::ok();
   return invalidArgument(messages);
@@ -72,9 +71,8 @@ public:
     QUERN_RETURN_IF_ERROR(device.download(handles[index], 0, bytes));
     for (uint64_t i = sizes[index]; i != size; ++i)
       if (bytes[i] != guardByte)
-        return internalError("argument " + std::to_string(index) +
-                             ": byte " + std::to_string(i) +
-                             " behind its end was written");
+        return internalError("argument " + std::to_string(index) + ": byte " +
+                             std::to_string(i) + " behind its end was written");
     tensor.decode(bytes);
     return Status::ok();
   }
@@ -105,7 +103,8 @@ KernelDescription describe(const CompiledKernel &kernel,
 
 Result<std::vector<Tensor>> test::runKernel(Device &device,
                                             const CompiledKernel &kernel,
-                                            const KernelCase &kernelCase) {
+                                            const KernelCase &kernelCase,
+                                            const KernelTimer &timer) {
   Buffers buffers(device);
   DispatchDescription dispatch;
   for (const Tensor &tensor : kernelCase.arguments) {
@@ -116,16 +115,19 @@ Result<std::vector<Tensor>> test::runKernel(Device &device,
                          device.createKernel(describe(kernel, kernelCase)));
   dispatch.grid = {kernel.launch.grid,
                    static_cast<GridCount>(kernel.launch.count),
-                   static_cast<uint8_t>(kernel.launch.axis),
-                   kernel.launch.tile, kernel.launch.scale};
+                   static_cast<uint8_t>(kernel.launch.axis), kernel.launch.tile,
+                   kernel.launch.scale};
   dispatch.label = kernelCase.request.name;
   ProgramDescription program;
   program.name = "test";
   program.dispatches.push_back(dispatch);
   QUERN_ASSIGN_OR_RETURN(ProgramHandle handle, device.record(program));
-  QUERN_RETURN_IF_ERROR(
-      device.submit(handle, kernelCase.tokens, kernelCase.rows));
-  QUERN_RETURN_IF_ERROR(device.wait(uint64_t(120) * 1000000000));
+  auto run = [&] {
+    QUERN_RETURN_IF_ERROR(
+        device.submit(handle, kernelCase.tokens, kernelCase.rows));
+    return device.wait(uint64_t(120) * 1000000000);
+  };
+  QUERN_RETURN_IF_ERROR(timer ? timer(run) : run());
   QUERN_RETURN_IF_ERROR(device.checkDiagnostics());
   std::vector<Tensor> results = kernelCase.arguments;
   for (size_t i = 0; i != results.size(); ++i)
@@ -145,8 +147,7 @@ std::string test::compareTensors(const Tensor &found,
   for (size_t i = 0; i != count; ++i) {
     double a = isInteger ? found.integers[i] : found.values[i];
     double b = isInteger ? wanted.integers[i] : wanted.values[i];
-    double tolerance =
-        expected.absolute + expected.relative * std::fabs(b);
+    double tolerance = expected.absolute + expected.relative * std::fabs(b);
     if (a == b || std::fabs(a - b) <= tolerance)
       continue;
     if (bad++ == 0)

@@ -1,4 +1,5 @@
-//===- KernelRunner.h - Compiling and running kernels in tests ---*- C++ -*-===//
+//===- KernelRunner.h - Compiling and running kernels in tests ---*- C++
+//-*-===//
 #ifndef QUERN_TEST_KERNELS_KERNELRUNNER_H
 #define QUERN_TEST_KERNELS_KERNELRUNNER_H
 
@@ -8,17 +9,21 @@
 
 namespace quern::test {
 
-/// The Vulkan device of the tests, opened once with validation on.
-Result<Device *> getTestDevice();
+/// The Vulkan device of the tests, opened once.
+Result<Device *> getTestDevice(bool validation = true);
 
 /// The module is valid SPIR-V for Vulkan 1.1; InvalidArgument says why not.
 Status validateSpirv(const std::vector<uint32_t> &code);
+
+/// Calls what it is given, which runs the kernel once, as often as it likes.
+using KernelTimer = std::function<Status(const std::function<Status()> &run)>;
 
 /// Runs the compiled kernel of a case; returns the arguments afterwards. Fails
 /// if validation complains or if the kernel writes beyond an argument's end.
 Result<std::vector<Tensor>> runKernel(Device &device,
                                       const CompiledKernel &kernel,
-                                      const KernelCase &kernelCase);
+                                      const KernelCase &kernelCase,
+                                      const KernelTimer &timer = nullptr);
 
 /// Empty, or the first element that is out of tolerance and how many are.
 std::string compareTensors(const Tensor &found, const Expectation &expected);

@@ -42,8 +42,7 @@ TEST_P(KernelTest, MatchesReference) {
       runKernel(**device, *kernel, kernelCase);
   ASSERT_TRUE(results.isOk()) << results.getStatus().getMessage();
   for (const auto &[argument, expected] : kernelCase.expected) {
-    std::string difference =
-        compareTensors((*results)[argument], expected);
+    std::string difference = compareTensors((*results)[argument], expected);
     EXPECT_EQ(difference, "") << "argument " << argument;
   }
 }
@@ -61,9 +60,8 @@ TEST_P(KernelTest, IsValidOnAllTargets) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, KernelTest, testing::ValuesIn(getKernelCases()),
-    [](const auto &info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, KernelTest, testing::ValuesIn(getKernelCases()),
+                         [](const auto &info) { return info.param.name; });
 
 TEST(KernelFamilies, EveryFamilyHasCases) {
   std::set<std::string, std::less<>> tested;

@@ -32,9 +32,8 @@ Tensor interleave(const Tensor &a, const Tensor &b) {
 
 KernelCase makeLinear(LinearTypes types, LinearShape shape, bool swiglu) {
   KernelCase c{{"linear", "linear", {}, {}}, {}, {}, shape.run, 1};
-  c.request.config = {
-      {"epilogue", std::string(swiglu ? "swiglu" : "none")},
-      {"count", std::string("tokens")}};
+  c.request.config = {{"epilogue", std::string(swiglu ? "swiglu" : "none")},
+                      {"count", std::string("tokens")}};
   double scale = 1 / std::sqrt(double(shape.inputs));
   std::vector<int64_t> matrix = {shape.outputs, shape.inputs};
   Tensor x = makeRandom(types.input, {shape.tokens, shape.inputs}, 2, 21);
@@ -42,10 +41,9 @@ KernelCase makeLinear(LinearTypes types, LinearShape shape, bool swiglu) {
   Tensor out = makeZeros(types.output, {shape.tokens, shape.outputs});
   if (swiglu) {
     Tensor up = makeRandom(types.weight, matrix, scale, 23);
-    reference::linearSwiglu(x.values, shape.inputs,
-                            {weight.values, shape.outputs},
-                            {up.values, shape.outputs}, types.output,
-                            out.values);
+    reference::linearSwiglu(
+        x.values, shape.inputs, {weight.values, shape.outputs},
+        {up.values, shape.outputs}, types.output, out.values);
     weight = interleave(weight, up);
   } else {
     reference::Matrix one{weight.values, shape.outputs};
@@ -64,9 +62,9 @@ void add(std::vector<NamedCase> &cases, LinearTypes types, LinearShape shape,
   std::string name = "linear_";
   name += swiglu ? "swiglu_" : "";
   name += typeName(types.input) + "_" + typeName(types.weight) + "_" +
-          typeName(types.output) + "_T" + std::to_string(shape.tokens) +
-          "of" + std::to_string(shape.run) + "_" +
-          std::to_string(shape.inputs) + "x" + std::to_string(shape.outputs);
+          typeName(types.output) + "_T" + std::to_string(shape.tokens) + "of" +
+          std::to_string(shape.run) + "_" + std::to_string(shape.inputs) + "x" +
+          std::to_string(shape.outputs);
   cases.push_back(
       {name, "linear", [=] { return makeLinear(types, shape, swiglu); }});
 }
@@ -77,8 +75,8 @@ void test::addLinearCases(std::vector<NamedCase> &cases) {
   constexpr DataType f32 = DataType::F32, f16 = DataType::F16,
                      bf16 = DataType::BF16;
   constexpr LinearTypes all[] = {
-      {f32, f32, f32},   {f32, f16, f32},   {f32, bf16, f32},
-      {f16, f16, f16},   {f16, bf16, f16},  {f16, f16, f32},
+      {f32, f32, f32},    {f32, f16, f32},   {f32, bf16, f32},
+      {f16, f16, f16},    {f16, bf16, f16},  {f16, f16, f32},
       {bf16, bf16, bf16}, {bf16, f32, bf16}, {bf16, bf16, f32}};
   for (LinearTypes types : all) {
     for (bool swiglu : {false, true}) {

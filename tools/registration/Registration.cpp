@@ -1,6 +1,8 @@
 //===- Registration.cpp - every dialect and pass of the tools -------------===//
 #include "tools/registration/Registration.h"
+#include "codegen/SPIRV/Passes.h"
 #include "dialects/Exec/IR/ExecOps.h"
+#include "dialects/Kernel/IR/KernelOps.h"
 #include "dialects/Qwen/IR/QwenDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
@@ -16,7 +18,8 @@
 #include "passes/Pipelines.h"
 
 void quern::registerAllDialects(mlir::DialectRegistry &registry) {
-  registry.insert<exec::ExecDialect, qwen::QwenDialect>();
+  registry.insert<exec::ExecDialect, kernel::KernelDialect,
+                  qwen::QwenDialect>();
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect,
                   mlir::gpu::GPUDialect, mlir::math::MathDialect,
                   mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
@@ -28,4 +31,5 @@ void quern::registerAllDialects(mlir::DialectRegistry &registry) {
 void quern::registerAllPasses() {
   mlir::registerTransformsPasses();
   quern::registerAllQuernPasses();
+  quern::registerQuernSPIRVPasses();
 }

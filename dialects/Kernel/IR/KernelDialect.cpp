@@ -16,6 +16,32 @@ using namespace quern::kernel;
 #define GET_OP_CLASSES
 #include "dialects/Kernel/IR/KernelOps.cpp.inc"
 
+LogicalResult KernelDialect::verifyOperationAttribute(Operation *op,
+                                                      NamedAttribute entry) {
+  auto names = dyn_cast<ArrayAttr>(entry.getValue());
+  if (entry.getName() == kAccessesAttr && names &&
+      llvm::all_of(names, llvm::IsaPred<StringAttr>))
+    return success();
+  return op->emitOpError() << "has an unexpected attribute " << entry.getName()
+                           << " = " << entry.getValue();
+}
+
+LogicalResult KernelDialect::verifyRegionArgAttribute(Operation *op,
+                                                      unsigned regionIndex,
+                                                      unsigned argumentIndex,
+                                                      NamedAttribute entry) {
+  auto number = dyn_cast<IntegerAttr>(entry.getValue());
+  bool isBinding = entry.getName() == kBindingAttr && number &&
+                   number.getType().isInteger(32) && number.getInt() >= 0;
+  bool isBytes = entry.getName() == kBytesAttr && number &&
+                 number.getType().isInteger(64) && number.getInt() > 0;
+  if (isBinding || isBytes)
+    return success();
+  return op->emitOpError() << "argument " << argumentIndex
+                           << " has an unexpected attribute " << entry.getName()
+                           << " = " << entry.getValue();
+}
+
 void KernelDialect::initialize() {
   addOperations<
 #define GET_OP_LIST

@@ -1,4 +1,5 @@
-//===- KernelOps.h - The kernel dialect --------------------------*- C++ -*-===//
+//===- KernelOps.h - The kernel dialect --------------------------*- C++
+//-*-===//
 //
 // Ops of device functions on which targets differ. See KernelOps.td.
 //

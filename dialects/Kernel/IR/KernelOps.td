@@ -21,6 +21,8 @@ def Kernel_Dialect : Dialect {
     `--kernel-select-buffer-access` the function carries `kernel.accesses`,
     one name per binding.
   }];
+  let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
 }
 
 class Kernel_Op<string mnemonic, list<Trait> traits = []>

@@ -1,0 +1,27 @@
+// RUN: quern-opt %s | quern-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @reads
+func.func @reads(%a: memref<?xf32>, %b: memref<?xvector<4xi32>>, %i: index)
+    -> (f32, vector<4xi32>) {
+  // CHECK: kernel.read %{{.*}}[%{{.*}}] : memref<?xf32>
+  %x = kernel.read %a[%i] : memref<?xf32>
+  // CHECK: kernel.read %{{.*}}[%{{.*}}] : memref<?xvector<4xi32>>
+  %y = kernel.read %b[%i] : memref<?xvector<4xi32>>
+  return %x, %y : f32, vector<4xi32>
+}
+
+// CHECK-LABEL: func.func @fetch
+func.func @fetch(%i: index) -> vector<4xf32> {
+  // CHECK: kernel.texel_fetch binding 2[%{{.*}}] : vector<4xf32>
+  %x = kernel.texel_fetch binding 2 [%i] : vector<4xf32>
+  return %x : vector<4xf32>
+}
+
+// CHECK-LABEL: func.func @halves
+func.func @halves(%word: i32) -> i32 {
+  // CHECK: kernel.unpack_half %{{.*}} : i32 -> vector<2xf32>
+  %pair = kernel.unpack_half %word : i32 -> vector<2xf32>
+  // CHECK: kernel.pack_half %{{.*}} : vector<2xf32> -> i32
+  %packed = kernel.pack_half %pair : vector<2xf32> -> i32
+  return %packed : i32
+}

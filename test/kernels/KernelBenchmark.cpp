@@ -1,0 +1,107 @@
+//===- KernelBenchmark.cpp - CPU time of linear kernels -------------------===//
+//
+// Not a test: prints the CPU time (user and system, all threads) of linear
+// kernels on the Vulkan device, per weight and per floating-point operation.
+// On lavapipe the limit is about 0.3 to 0.5 ns of CPU per bf16 weight.
+//
+//   kernel-benchmark [target] [repetitions]
+//
+//===----------------------------------------------------------------------===//
+#include "test/kernels/KernelRunner.h"
+
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+using namespace quern;
+using namespace quern::test;
+
+namespace {
+
+double cpuSeconds() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  auto seconds = [](const timeval &t) { return t.tv_sec + t.tv_usec * 1e-6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+struct Shape {
+  int64_t tokens, inputs, outputs;
+  DataType compute;
+  bool swiglu;
+};
+
+KernelCase makeCase(const Shape &shape) {
+  KernelCase c;
+  c.request = {"linear", "linear", {}, {}};
+  c.tokens = static_cast<uint32_t>(shape.tokens);
+  if (shape.swiglu)
+    c.request.config["epilogue"] = std::string("swiglu");
+  int64_t outputs = shape.swiglu ? shape.outputs / 2 : shape.outputs;
+  c.addInput(makeRandom(shape.compute, {shape.tokens, shape.inputs}, 1, 1));
+  c.addInput(
+      makeRandom(DataType::BF16, {shape.outputs, shape.inputs}, 0.03, 2));
+  c.addOutput({makeZeros(shape.compute, {shape.tokens, outputs})});
+  return c;
+}
+
+/// Prints one line; false with a message on failure.
+bool measure(Device &device, const TargetDescription &target,
+             const Shape &shape, int repetitions) {
+  KernelCase c = makeCase(shape);
+  Result<CompiledKernel> kernel = KernelCompiler().compile(c.request, target);
+  if (!kernel.isOk()) {
+    std::fprintf(stderr, "%s\n", kernel.getStatus().getMessage().c_str());
+    return false;
+  }
+  double best = 1e9;
+  KernelTimer timer = [&](const std::function<Status()> &run) {
+    Status status = run();
+    for (int i = 0; status.isOk() && i != repetitions; ++i) {
+      double before = cpuSeconds();
+      status = run();
+      best = std::min(best, cpuSeconds() - before);
+    }
+    return status;
+  };
+  Result<std::vector<Tensor>> results = runKernel(device, *kernel, c, timer);
+  if (!results.isOk()) {
+    std::fprintf(stderr, "%s\n", results.getStatus().getMessage().c_str());
+    return false;
+  }
+  double weights = double(shape.inputs) * shape.outputs;
+  std::printf("%5ld x %5ld -> %6ld %-4s %-6s %9.3f ms  %6.3f ns/weight  "
+              "%6.2f GFLOP/s\n",
+              shape.tokens, shape.inputs, shape.outputs,
+              typeName(shape.compute).c_str(), shape.swiglu ? "swiglu" : "",
+              best * 1e3, best * 1e9 / weights,
+              2 * weights * shape.tokens / best * 1e-9);
+  return true;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  Result<TargetDescription> target =
+      findTarget(argc > 1 ? argv[1] : "vulkan-lavapipe");
+  Result<Device *> device = getTestDevice(/*validation=*/false);
+  if (!target.isOk() || !device.isOk()) {
+    std::fprintf(stderr, "%s%s\n", target.getStatus().getMessage().c_str(),
+                 device.getStatus().getMessage().c_str());
+    return 1;
+  }
+  int repetitions = argc > 2 ? std::atoi(argv[2]) : 5;
+  constexpr DataType f32 = DataType::F32, f16 = DataType::F16;
+  const Shape shapes[] = {
+      {1, 1024, 4096, f32, false},   {1, 4096, 4096, f32, false},
+      {1, 1024, 6144, f32, true},    {1, 3072, 1024, f32, false},
+      {1, 1024, 6144, f16, true},    {1, 1024, 151936, f32, false},
+      {4, 1024, 3072, f32, false},   {8, 1024, 3072, f32, false},
+      {8, 1024, 3072, f16, false},   {128, 1024, 3072, f32, false},
+      {128, 1024, 3072, f16, false}, {512, 1024, 3072, f32, false}};
+  bool ok = true;
+  for (const Shape &shape : shapes)
+    ok &= measure(**device, *target, shape, repetitions);
+  return ok ? 0 : 1;
+}
