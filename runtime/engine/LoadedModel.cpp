@@ -73,14 +73,20 @@ Status LoadedModel::initialize(const LoadOptions &options) {
       target,
       selectTarget(bundle->getManifest(), device->getInfo(), options.target));
   readGeometry();
-  uint64_t copied = device->getInfo().limits.importAlignment
-                        ? 0
-                        : bundle->getWeights().size();
-  QUERN_RETURN_IF_ERROR(
-      checkMemory(computeMemoryNeed(bundle->getManifest(), getTarget(), copied),
-                  bundle->getManifest(), device->getInfo()));
+  // Imported weights of a device with memory of its own would cross the bus in
+  // every step: copy them if they fit.
+  const DeviceInfo &info = device->getInfo();
+  const bundle::Manifest &manifest = bundle->getManifest();
+  bool canImport = info.limits.importAlignment != 0;
+  MemoryNeed copying =
+      computeMemoryNeed(manifest, getTarget(), bundle->getWeights().size());
+  bool import = canImport && (info.sharesHostMemory ||
+                              !checkMemory(copying, manifest, info).isOk());
+  QUERN_RETURN_IF_ERROR(checkMemory(
+      import ? computeMemoryNeed(manifest, getTarget(), 0) : copying, manifest,
+      info));
   QUERN_RETURN_IF_ERROR(allocateBuffers());
-  QUERN_RETURN_IF_ERROR(provideWeights());
+  QUERN_RETURN_IF_ERROR(provideWeights(import));
   QUERN_RETURN_IF_ERROR(createKernels());
   return recordPrograms();
 }
@@ -133,23 +139,66 @@ Status LoadedModel::allocateBuffers() {
   return Status::ok();
 }
 
-Status LoadedModel::provideWeights() {
-  std::span<const std::byte> bytes = bundle->getWeights();
-  if (bytes.empty())
+Status LoadedModel::provideWeights(bool import) {
+  if (bundle->getWeights().empty())
     return Status::ok();
+  if (import) {
+    Status status = importWeights();
+    if (status.getCode() != StatusCode::Unsupported)
+      return status;
+  }
+  return copyWeights();
+}
+
+Status LoadedModel::importWeights() {
+  std::span<const std::byte> bytes = bundle->getWeights();
   Result<BufferHandle> imported =
       device->importHostMemory(bytes.data(), bytes.size());
-  if (imported.isOk()) {
-    weights = *imported;
-    owned.push_back(weights);
-    return Status::ok();
-  }
-  if (imported.getStatus().getCode() != StatusCode::Unsupported)
+  if (!imported.isOk())
     return std::move(imported).takeStatus().withContext("weights");
-  QUERN_ASSIGN_OR_RETURN(
-      weights, allocate(bytes.size(), MemoryKind::DeviceLocal, "weights"));
+  weightParts = {{0, bytes.size(), *imported}};
+  owned.push_back(*imported);
+  return Status::ok();
+}
+
+/// Whole weights per buffer, as many as one allocation holds.
+Status LoadedModel::copyWeights() {
+  std::span<const std::byte> bytes = bundle->getWeights();
+  uint64_t limit = device->getInfo().limits.maxAllocationBytes;
+  if (limit == 0)
+    limit = UINT64_MAX;
+  const auto &list = *bundle->getManifest().weights();
+  std::vector<const bundle::Weight *> sorted(list.begin(), list.end());
+  std::ranges::sort(sorted, {}, &bundle::Weight::offset);
+  for (const bundle::Weight *weight : sorted) {
+    uint64_t end = weight->offset() + weight->size();
+    if (weight->size() > limit)
+      return resourceExhausted("weight " + quoteName(toView(weight->name())) +
+                               " has " + std::to_string(weight->size()) +
+                               " bytes, the device allows buffers of " +
+                               std::to_string(limit));
+    if (weightParts.empty() || end - weightParts.back().offset > limit)
+      weightParts.push_back({weight->offset(), 0, BufferHandle{}});
+    weightParts.back().size = end - weightParts.back().offset;
+  }
+  for (WeightPart &part : weightParts) {
+    QUERN_ASSIGN_OR_RETURN(
+        part.buffer, allocate(part.size, MemoryKind::DeviceLocal, "weights"));
+    QUERN_RETURN_IF_ERROR(
+        device->upload(part.buffer, 0, bytes.subspan(part.offset, part.size))
+            .withContext("weights"));
+  }
   weightsCopied = true;
-  return device->upload(weights, 0, bytes).withContext("weights");
+  return Status::ok();
+}
+
+/// The device refuses a range that a hostile bundle lets begin in one part and
+/// end in another.
+BufferRange LoadedModel::resolveWeight(uint64_t offset, uint64_t size) const {
+  size_t part = weightParts.size() - 1;
+  while (part > 0 && weightParts[part].offset > offset)
+    --part;
+  return {weightParts[part].buffer, offset - weightParts[part].offset, size};
 }
 
 Status LoadedModel::createKernels() {
@@ -184,7 +233,7 @@ BufferRange LoadedModel::resolve(const bundle::Binding &binding) const {
   case bundle::Space::Weights:
     break;
   }
-  return {weights, binding.offset(), binding.size()};
+  return resolveWeight(binding.offset(), binding.size());
 }
 
 ProgramDescription

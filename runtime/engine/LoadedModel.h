@@ -83,11 +83,14 @@ private:
   Status initialize(const LoadOptions &options);
   void readGeometry();
   Status allocateBuffers();
-  Status provideWeights();
+  Status importWeights();
+  Status copyWeights();
+  Status provideWeights(bool import);
   Status createKernels();
   Status recordPrograms();
   ProgramDescription describeProgram(const bundle::Program &program) const;
   BufferRange resolve(const bundle::Binding &binding) const;
+  BufferRange resolveWeight(uint64_t offset, uint64_t size) const;
   Result<BufferHandle> allocate(uint64_t size, MemoryKind kind,
                                 const std::string &what);
 
@@ -98,8 +101,15 @@ private:
   StepLayout stepLayout;
   StepBlock stepBlock;
   std::vector<BufferHandle> owned; ///< All buffers, to free them.
-  BufferHandle step{}, arena{}, weights{};
+  BufferHandle step{}, arena{};
   std::vector<BufferHandle> states;
+  /// A part of the weights section in a buffer of its own. Parts are sorted,
+  /// and no weight lies in two of them.
+  struct WeightPart {
+    uint64_t offset = 0, size = 0;
+    BufferHandle buffer{};
+  };
+  std::vector<WeightPart> weightParts;
   std::vector<KernelHandle> kernels; ///< By manifest index.
   std::array<LoadedProgram, size_t(bundle::ProgramKind::MAX) + 1> programs;
   uint64_t deviceBytes = 0;
