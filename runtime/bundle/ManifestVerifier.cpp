@@ -141,6 +141,9 @@ Status manifestcheck::checkShape(const std::string &place,
   QUERN_RETURN_IF_ERROR(checkEnum(place, "dtype", dtype));
   QUERN_RETURN_IF_ERROR(
       checkBetween(place, "rank", sizeOf(shape), 1, kMaxRank));
+  // FlatBuffers' verifier aligns the length of a vector, not its elements.
+  if (reinterpret_cast<uintptr_t>(shape->Data()) % alignof(uint64_t) != 0)
+    return broken(place, "shape is not aligned to 8 bytes");
   std::optional<uint64_t> bytes = getElementSize(dtype);
   for (uint64_t dimension : *shape) {
     if (dimension == 0)
