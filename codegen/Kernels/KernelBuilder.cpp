@@ -418,10 +418,8 @@ uint64_t KernelBuilder::getIdealBytes() const {
   if (idealBytes != 0)
     return idealBytes;
   uint64_t bytes = 0;
-  // How much of a cache is read depends on the positions of a step.
-  for (const auto &[name, at] : match.arguments)
-    if (!llvm::StringRef(name).ends_with("_cache"))
-      bytes += request.arguments[at].getBytes();
+  for (const KernelArgument &argument : request.arguments)
+    bytes += argument.getBytes();
   return bytes;
 }
 

@@ -28,8 +28,7 @@ struct CompiledKernel {
   std::vector<uint32_t> code; ///< SPIR-V words.
   KernelLaunch launch;
   std::vector<KernelAccess> accesses; ///< One per argument.
-  /// Moved at the full count if caches were perfect; without the KV cache.
-  uint64_t idealBytes = 0;
+  uint64_t idealBytes = 0; ///< Moved at the full count if caches were perfect.
   uint64_t flops = 0;      ///< Floating-point operations at the full count.
 };
 
