@@ -1,5 +1,6 @@
 //===- Main.cpp - The quern command ---------------------------------------===//
 
+#include "runtime/base/Escape.h"
 #include "tools/quern/Commands.h"
 
 #include <CLI/CLI.hpp>
@@ -44,8 +45,15 @@ int main(int argc, char **argv) {
   } catch (const CLI::ParseError &error) {
     if (error.get_exit_code() == 0) // --help, --version
       return app.exit(error);
+    // CLI11 would only say that a subcommand is missing.
+    std::string message = error.what();
+    auto hasName = [&](CLI::App *command) {
+      return argc > 1 && command->check_name(argv[1]);
+    };
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(hasName).empty())
+      message = "unknown command " + quoteName(argv[1]);
     std::fprintf(stderr, "quern: error: %s\nRun `quern --help` for usage.\n",
-                 error.what());
+                 message.c_str());
     return UsageError;
   }
   try {
