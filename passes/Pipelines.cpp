@@ -142,9 +142,9 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
   Option<bool> fuse{*this, "fuse",
                     llvm::cl::desc("Fuse ops; false leaves each on its own"),
                     llvm::cl::init(true)};
-  Option<bool> keepIntermediates{
-      *this, "keep-intermediates",
-      llvm::cl::desc("Temporaries share no memory"), llvm::cl::init(false)};
+  Option<bool> keepIntermediates{*this, "keep-intermediates",
+                                 llvm::cl::desc("Temporaries share no memory"),
+                                 llvm::cl::init(false)};
   Option<Phase> to{
       *this, "to", llvm::cl::desc("Last phase to run"),
       llvm::cl::init(Phase::Memory),

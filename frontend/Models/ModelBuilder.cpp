@@ -51,8 +51,7 @@ void ModelBuilder::startForward() {
        &inputs.pageTable},
       {Role::Rows, tensor(dynamic, true), &inputs.rows},
       {Role::Sampling, tensor({dynamic, 8}, false), &inputs.sampling},
-      {Role::SeenTokens,
-       tensor({dynamic, (vocabulary + 31) / 32}, true),
+      {Role::SeenTokens, tensor({dynamic, (vocabulary + 31) / 32}, true),
        &inputs.seen}};
   SmallVector<Type> types;
   for (const Port &argument : arguments)

@@ -2,7 +2,6 @@
 
 #include "runtime/device/DeviceChecks.h"
 
-
 using namespace quern;
 
 uint32_t quern::getTexelBytes(ArgumentAccess access) {

@@ -18,8 +18,8 @@
 #include "passes/Pipelines.h"
 
 void quern::registerAllDialects(mlir::DialectRegistry &registry) {
-  registry.insert<exec::ExecDialect, kernel::KernelDialect,
-                  qwen::QwenDialect>();
+  registry
+      .insert<exec::ExecDialect, kernel::KernelDialect, qwen::QwenDialect>();
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect,
                   mlir::gpu::GPUDialect, mlir::math::MathDialect,
                   mlir::memref::MemRefDialect, mlir::scf::SCFDialect,

@@ -244,7 +244,7 @@ typedef enum quern_finish_reason {
 
 typedef struct quern_generate_options {
   size_t struct_size;
-  int64_t max_tokens;    /* > 0 */
+  int64_t max_tokens; /* > 0 */
   int32_t ignore_eos;
   uint32_t chunk_tokens; /* prompt tokens per step; 0: as many as fit */
   quern_sampling sampling;

@@ -78,8 +78,7 @@ TEST(Experts, RefusesExpertsThatDoNotExist) {
     Status status =
         expertSum(x, {chosen, weights, 1}, tiny.get(), DataType::F32, out);
     EXPECT_EQ(status.getMessage(), "token 0 chooses expert " +
-                                       std::to_string(e) +
-                                       ", expected 0 to 1");
+                                       std::to_string(e) + ", expected 0 to 1");
   }
 }
 
