@@ -112,6 +112,7 @@ static Status openModel(const char *path, const quern_model_options &options,
       std::shared_ptr<ModelObject> object,
       loadModel(std::make_shared<const Bundle>(std::move(bundle)),
                 std::move(device), load, engine));
+  QUERN_RETURN_IF_ERROR(object->engine->getModel().warmUp(engine.timeout));
   *model = addHandle(std::move(object));
   return Status::ok();
 }

@@ -267,3 +267,13 @@ Status LoadedModel::recordPrograms() {
   }
   return Status::ok();
 }
+
+Status LoadedModel::warmUp(std::chrono::nanoseconds timeout) {
+  for (const LoadedProgram &program : programs) {
+    if (!program.description)
+      continue;
+    QUERN_RETURN_IF_ERROR(device->submit(program.handle, 0, 0));
+    QUERN_RETURN_IF_ERROR(device->wait(uint64_t(timeout.count())));
+  }
+  return Status::ok();
+}

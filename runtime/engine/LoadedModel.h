@@ -14,6 +14,7 @@
 #include "runtime/engine/StepBlock.h"
 
 #include <array>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -72,6 +73,10 @@ public:
     const LoadedProgram &program = programs[size_t(kind)];
     return program.description ? &program : nullptr;
   }
+  /// Runs every program on no tokens, for drivers that compile kernels when
+  /// they first run. Optional: the first steps are slower without it.
+  Status warmUp(std::chrono::nanoseconds timeout);
+
   bool areWeightsCopied() const { return weightsCopied; }
   /// Bytes of device memory in use, imported weights not counted.
   uint64_t getDeviceBytes() const { return deviceBytes; }

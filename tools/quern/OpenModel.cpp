@@ -63,6 +63,7 @@ Result<tool::OpenModel> tool::openModel(const OpenOptions &options) {
   EngineOptions engineOptions;
   engineOptions.timeout =
       std::chrono::nanoseconds(int64_t(options.timeoutSeconds * 1e9));
+  QUERN_RETURN_IF_ERROR(model->warmUp(engineOptions.timeout));
   auto engine = std::make_unique<Engine>(std::move(model), engineOptions);
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - begin;

@@ -46,7 +46,6 @@ public:
                         options.prefillTokens ? options.headRows : 0});
     hidden = arena.take(uint64_t(maxTokens) * kFakeHiddenSize * 4);
     logits = arena.take(uint64_t(maxRows) * options.vocabSize * 4);
-    arena.take(options.arenaPadding);
   }
 
   std::unique_ptr<TargetProgramsT> build(uint32_t section) {
@@ -168,14 +167,15 @@ private:
                 {role(StepRole::TokenIds), role(StepRole::Positions),
                  role(StepRole::Slots), role(StepRole::PageTable),
                  cache(true)});
-    addDispatch(target, program, "attend", bundle::GridCount::Tokens,
-                program.max_tokens,
-                {role(StepRole::Positions),
-                 role(StepRole::Slots),
-                 role(StepRole::PageTable),
-                 cache(false),
-                 {Space::Weights, 0, 256},
-                 hiddenRange(true)});
+    addDispatch(
+        target, program, "attend", bundle::GridCount::Tokens,
+        program.max_tokens,
+        {role(StepRole::Positions),
+         role(StepRole::Slots),
+         role(StepRole::PageTable),
+         cache(false),
+         {Space::Weights, (options.numWeights - 1) * uint64_t(256), 256},
+         hiddenRange(true)});
   }
 
   void addTail(TargetProgramsT &target, ProgramT &program) {
@@ -280,10 +280,14 @@ void quern::test::writeFakeBundle(const FakeModelOptions &options,
   manifest.states.push_back(makeCache(options, "k_cache", StateKind::KeyCache));
   manifest.states.push_back(
       makeCache(options, "v_cache", StateKind::ValueCache));
-  manifest.weights.push_back(std::make_unique<WeightT>());
-  manifest.weights[0]->name = "salt";
-  manifest.weights[0]->shape = {64};
-  manifest.weights[0]->size = 256;
+  for (uint32_t i = 0; i != options.numWeights; ++i) {
+    auto weight = std::make_unique<WeightT>();
+    weight->name = "weight" + std::to_string(i);
+    weight->shape = {64};
+    weight->size = 256;
+    weight->offset = i * uint64_t(256);
+    manifest.weights.push_back(std::move(weight));
+  }
   manifest.targets.push_back(FakeTarget(options).build(kernels));
   std::vector<std::byte> bytes = serializeManifest(manifest);
   ASSERT_TRUE(writer->addSection(SectionKind::Manifest, bytes).isOk());
@@ -297,7 +301,8 @@ void quern::test::writeFakeBundle(const FakeModelOptions &options,
             .isOk());
     add(SectionKind::ChatTemplate, kTemplate);
   }
-  std::vector<float> weights(64, float(kFakeSalt));
+  std::vector<float> weights(size_t(64) * options.numWeights);
+  std::fill(weights.end() - 64, weights.end(), float(kFakeSalt));
   ASSERT_TRUE(
       writer
           ->addSection(SectionKind::Weights, std::as_bytes(std::span(weights)))

@@ -28,7 +28,7 @@ struct FakeModelOptions {
   uint32_t verifyTokens = 4;   ///< 0: no verify program.
   uint32_t prefillTokens = 16; ///< 0: no prefill and head programs.
   uint32_t headRows = 4;
-  uint64_t arenaPadding = 0; ///< Bytes added to the arena.
+  uint32_t numWeights = 1; ///< Of 256 bytes each; the last one is read.
   std::vector<int32_t> endTokens;
   std::string api = "null";
   std::vector<std::string> requiredFeatures = {"storage16"};

@@ -184,3 +184,54 @@ TEST(LoadedModel, CopiesWeightsWhereTheDeviceCannotImport) {
   EXPECT_EQ(copying->getModel().getDeviceBytes(),
             importing->getModel().getDeviceBytes() + 256);
 }
+
+// A device whose buffers are smaller than the weights together.
+TEST(LoadedModel, CopiesWeightsIntoSeveralBuffers) {
+  FakeModelOptions options;
+  options.numWeights = 40;
+  options.numPages = 16;
+  NullDeviceOptions device;
+  device.supportsImport = false;
+  DeviceLimits limits = NullDevice().getInfo().limits;
+  limits.maxAllocationBytes = 9000; // The weights are 10240 bytes.
+  device.limits = limits;
+  std::unique_ptr<Engine> engine = makeFakeEngine(options, device);
+  EXPECT_TRUE(engine->getModel().areWeightsCopied());
+  std::unique_ptr<Sequence> sequence = std::move(*engine->createSequence());
+  std::vector<int32_t> prompt = makePrompt(3);
+  struct : StepResults {
+    int32_t token = -1;
+    void onResult(size_t, size_t, int32_t chosen,
+                  std::span<const float>) override {
+      token = chosen;
+    }
+  } results;
+  StepEntry entry{sequence.get(), prompt, ResultRows::Last, nullptr};
+  ASSERT_TRUE(engine->run({&entry, 1}, results).isOk());
+  EXPECT_EQ(results.token, continueGreedily(prompt, 1, 97)[0]);
+}
+
+TEST(LoadedModel, WarmsUpWithoutChangingAnything) {
+  std::unique_ptr<Engine> engine = makeFakeEngine();
+  ASSERT_TRUE(engine->getModel().warmUp(std::chrono::seconds(1)).isOk());
+  NullDeviceOptions device;
+  device.hangAtSubmit = 3;
+  std::unique_ptr<Engine> hanging = makeFakeEngine({}, device);
+  EXPECT_EQ(hanging->getModel().warmUp(std::chrono::seconds(1)).getCode(),
+            StatusCode::DeadlineExceeded);
+}
+
+TEST(LoadedModel, SaysThatBuffersAreTooSmall) {
+  FakeModelOptions options;
+  options.numPages = 16;
+  NullDeviceOptions device;
+  device.supportsImport = false;
+  DeviceLimits limits = NullDevice().getInfo().limits;
+  limits.maxAllocationBytes = 100; // Less than any buffer of the model.
+  device.limits = limits;
+  Result<std::unique_ptr<LoadedModel>> model = LoadedModel::load(
+      openFakeBundle(options), makeFakeDevice(options, device));
+  ASSERT_FALSE(model.isOk());
+  EXPECT_EQ(model.getStatus().getCode(), StatusCode::ResourceExhausted);
+  EXPECT_THAT(model.getStatus().getMessage(), HasSubstr("100 bytes"));
+}
