@@ -59,3 +59,18 @@ Status quern::buildSwiglu(KernelBuilder &k) {
   return buildBinary(k, "gate", "up", "I",
                      [](Expression a, Expression b) { return silu(a) * b; });
 }
+
+Status quern::buildScaleBySigmoid(KernelBuilder &k) {
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "H", 8));
+  int64_t octets = k.dim("H") / 8;
+  InputBuffer x = k.getInput("x"), gate = k.getScalarInput("gate");
+  OutputBuffer out = k.getOutput("out");
+  return buildPerOctet(
+      k, k.dim("T"), k.dim("H"), [&](Expression row, Expression octet) {
+        Expression scale = 1 / (1 + exp(0 - gate.read(row)));
+        Expression at = row * double(octets) + octet;
+        out.writeOctet(at,
+                       mapOctet([&](Expression a) { return a * splat(scale); },
+                                x.readOctet(at)));
+      });
+}

@@ -140,6 +140,11 @@ Expression KernelBuilder::getGroup(unsigned axis) {
       gpu::BlockIdOp::create(builder, loc, static_cast<gpu::Dimension>(axis)));
 }
 
+Expression KernelBuilder::getGroupCount(unsigned axis) {
+  return make(
+      gpu::GridDimOp::create(builder, loc, static_cast<gpu::Dimension>(axis)));
+}
+
 //===----------------------------------------------------------------------===//
 // Arguments
 //===----------------------------------------------------------------------===//

@@ -131,6 +131,8 @@ public:
   Expression getLane();     ///< In the subgroup.
   Expression getSubgroup(); ///< In the workgroup.
   Expression getGroup(unsigned axis);
+  /// Number of workgroups of this launch along an axis.
+  Expression getGroupCount(unsigned axis);
 
   //===--------------------------------------------------------------------===//
   // Buffers

@@ -49,19 +49,30 @@ void quern::storeOutputs(KernelBuilder &k, const Linear &linear,
            [&] { out.writeRun(base + first + double(i), outputs[i]); });
 }
 
+Result<LinearEpilogue> quern::readLinearEpilogue(const KernelBuilder &k) {
+  QUERN_ASSIGN_OR_RETURN(std::string epilogue, k.getString("epilogue", "none"));
+  if (epilogue == "swiglu")
+    return LinearEpilogue::Swiglu;
+  if (epilogue == "none")
+    return LinearEpilogue::None;
+  return invalidArgument("config member epilogue is neither \"none\" nor "
+                         "\"swiglu\"");
+}
+
+Status quern::checkOutputs(const KernelBuilder &k, const Linear &linear) {
+  if (linear.weightRows == k.dim("N") * linear.perOutput())
+    return Status::ok();
+  return invalidArgument(
+      "the weight has " + std::to_string(linear.weightRows) + " rows for " +
+      std::to_string(k.dim("N")) + " outputs and epilogue " +
+      (linear.epilogue == LinearEpilogue::Swiglu ? "swiglu" : "none"));
+}
+
 Status quern::buildLinear(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "K", 8));
-  QUERN_ASSIGN_OR_RETURN(std::string epilogue, k.getString("epilogue", "none"));
   Linear linear{k.dim("T"), k.dim("K"), k.dim("W"), LinearEpilogue::None};
-  if (epilogue == "swiglu")
-    linear.epilogue = LinearEpilogue::Swiglu;
-  else if (epilogue != "none")
-    return invalidArgument("config member epilogue is neither \"none\" nor "
-                           "\"swiglu\"");
-  if (linear.weightRows != k.dim("N") * linear.perOutput())
-    return invalidArgument(
-        "the weight has " + std::to_string(linear.weightRows) + " rows for " +
-        std::to_string(k.dim("N")) + " outputs and epilogue " + epilogue);
+  QUERN_ASSIGN_OR_RETURN(linear.epilogue, readLinearEpilogue(k));
+  QUERN_RETURN_IF_ERROR(checkOutputs(k, linear));
   if (k.getType("out") != DataType::F32)
     QUERN_RETURN_IF_ERROR(requireMultiple(k, "N", 8));
   k.flops = 2 * uint64_t(linear.tokens) * linear.inputs * linear.weightRows;

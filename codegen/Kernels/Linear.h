@@ -29,6 +29,13 @@ struct Linear {
 Expressions applyEpilogue(LinearEpilogue epilogue,
                           llvm::ArrayRef<Expression> products);
 
+/// The config member "epilogue".
+Result<LinearEpilogue> readLinearEpilogue(const KernelBuilder &k);
+
+/// InvalidArgument unless dimension N is what the weight rows and the epilogue
+/// give.
+Status checkOutputs(const KernelBuilder &k, const Linear &linear);
+
 /// The largest power of two up to `wanted` of weight rows per lane or subgroup
 /// for which stores to `out` stay aligned.
 unsigned chooseRows(const KernelBuilder &k, const Linear &linear,
@@ -42,6 +49,14 @@ OutputBuffer getLinearOutput(KernelBuilder &k, const Linear &linear,
 void storeOutputs(KernelBuilder &k, const Linear &linear,
                   const OutputBuffer &out, Expression token, Expression row,
                   llvm::ArrayRef<Expression> products);
+
+/// products[t * rows + r] += x[t] . weight[r] for one octet; the bases are the
+/// first octets of the rows.
+Expressions multiplyTile(KernelBuilder &k, const InputBuffer &x,
+                         const InputBuffer &weight, Expression octet,
+                         llvm::ArrayRef<Expression> tokenBases,
+                         llvm::ArrayRef<Expression> rowBases,
+                         llvm::ArrayRef<Expression> carried);
 
 /// Few tokens: a subgroup computes a few weight rows for all of them, its
 /// lanes share K, and every weight is read once.

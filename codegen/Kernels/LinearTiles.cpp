@@ -8,6 +8,27 @@
 
 using namespace quern;
 
+Expressions quern::multiplyTile(KernelBuilder &k, const InputBuffer &x,
+                                const InputBuffer &weight, Expression octet,
+                                llvm::ArrayRef<Expression> tokenBases,
+                                llvm::ArrayRef<Expression> rowBases,
+                                llvm::ArrayRef<Expression> carried) {
+  Expressions products(carried.begin(), carried.end());
+  llvm::SmallVector<Octet, 8> weights;
+  for (Expression base : rowBases)
+    weights.push_back(weight.readOctet(base + octet));
+  size_t rows = rowBases.size();
+  for (size_t t = 0; t != tokenBases.size(); ++t) {
+    Octet input =
+        k.reorder(x.readOctet(tokenBases[t] + octet), weight.naturalOrder());
+    for (size_t r = 0; r != rows; ++r) {
+      Expression &product = products[t * rows + r];
+      product = dot(weights[r].b, input.b, dot(weights[r].a, input.a, product));
+    }
+  }
+  return products;
+}
+
 namespace {
 
 class LinearTilesBuilder {
@@ -49,7 +70,8 @@ private:
     Expressions products =
         k.loop(k.index(0), k.index(linear.octets()), 1, zeros,
                [&](Expression octet, llvm::ArrayRef<Expression> carried) {
-                 return multiply(octet, tokenBases, rowBases, carried);
+                 return multiplyTile(k, x, weight, octet, tokenBases, rowBases,
+                                     carried);
                });
     for (unsigned t = 0; t != tokens; ++t) {
       Expression token = firstToken + double(t);
@@ -77,25 +99,6 @@ private:
       bases.push_back(at * double(linear.octets()));
     }
     return bases;
-  }
-
-  Expressions multiply(Expression octet, llvm::ArrayRef<Expression> tokenBases,
-                       llvm::ArrayRef<Expression> rowBases,
-                       llvm::ArrayRef<Expression> carried) {
-    Expressions products(carried.begin(), carried.end());
-    llvm::SmallVector<Octet, 8> weights;
-    for (Expression base : rowBases)
-      weights.push_back(weight.readOctet(base + octet));
-    for (unsigned t = 0; t != tokens; ++t) {
-      Octet input =
-          k.reorder(x.readOctet(tokenBases[t] + octet), weight.naturalOrder());
-      for (unsigned r = 0; r != rows; ++r) {
-        Expression &product = products[t * rows + r];
-        product =
-            dot(weights[r].b, input.b, dot(weights[r].a, input.a, product));
-      }
-    }
-    return products;
   }
 
   KernelBuilder &k;

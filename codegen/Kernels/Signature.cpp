@@ -77,7 +77,7 @@ private:
     if (!isFloat)
       return "the element type is not f32, f16 or bf16";
     if (pattern == "f") {
-      if (computeType && *computeType != type)
+      if (computeType.value_or(type) != type)
         return "the element type differs from the compute type of earlier "
                "arguments";
       computeType = type;

@@ -127,6 +127,7 @@ const std::vector<NamedCase> &test::getKernelCases() {
     addDenseCases(all);
     addLinearCases(all);
     addAttentionCases(all);
+    addMoeCases(all);
     addSampleCases(all);
     return all;
   }();

@@ -71,6 +71,7 @@ const std::vector<NamedCase> &getKernelCases();
 void addDenseCases(std::vector<NamedCase> &cases);
 void addLinearCases(std::vector<NamedCase> &cases);
 void addAttentionCases(std::vector<NamedCase> &cases);
+void addMoeCases(std::vector<NamedCase> &cases);
 void addSampleCases(std::vector<NamedCase> &cases);
 
 /// "f32", "f16", ...

@@ -1,0 +1,156 @@
+//===- ExpertRows.cpp - experts, one grid over tokens and slots -----------===//
+//
+// As linear for one token, with the weight rows of the chosen expert. The sum
+// over the slots is taken before the reduction across lanes, in the order of
+// the slots.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/Kernels/KernelFamilies.h"
+#include "codegen/Kernels/Linear.h"
+
+using namespace quern;
+
+namespace {
+
+/// A subgroup computes `rows` weight rows for one input row.
+class ExpertRowsBuilder {
+public:
+  ExpertRowsBuilder(KernelBuilder &k, const Linear &linear)
+      : k(k), linear(linear),
+        rows(chooseRows(k, linear, k.getTarget().gemvRows)) {}
+
+  /// Axis x counts weight rows, axis y tokens.
+  Status begin() {
+    k.setSubgroups(k.getTarget().subgroupsPerWorkgroup);
+    int64_t perGroup = int64_t(rows) * k.getSubgroups();
+    k.setGrid(0, (linear.weightRows + perGroup - 1) / perGroup);
+    QUERN_RETURN_IF_ERROR(k.setCountedGrid(linear.tokens, 1));
+    x = k.getInput("x");
+    experts = k.getInput("experts");
+    weight = k.getInput("weight");
+    out = getLinearOutput(k, linear, rows);
+    lane = k.getLane();
+    firstRow = (k.getGroup(0) * double(k.getSubgroups()) + k.getSubgroup()) *
+               double(rows);
+    return Status::ok();
+  }
+
+  /// Calls `body` in the subgroups that have rows.
+  void guard(llvm::function_ref<void()> body) {
+    k.guard(
+        linear.weightRows % (int64_t(rows) * k.getSubgroups()) != 0,
+        [&] { return firstRow < double(linear.weightRows); }, body);
+  }
+
+  /// This lane's share of the products of input row `pair` with the rows of
+  /// the expert of `choice`.
+  Expressions multiply(Expression input, Expression choice) {
+    Expression expert =
+        toIndex(min(experts.read(choice), k.i32(k.dim("E") - 1)));
+    Expressions bases;
+    for (unsigned r = 0; r != rows; ++r) {
+      Expression row = firstRow + double(r);
+      if (linear.weightRows % rows != 0)
+        row = min(row, k.index(linear.weightRows - 1));
+      bases.push_back((expert * double(linear.weightRows) + row) *
+                      double(linear.octets()));
+    }
+    Expression inputBase = input * double(linear.octets());
+    Expressions zeros(rows, k.zeroVector());
+    Expressions products = k.accumulate(
+        linear.octets(), k.getSubgroupSize(), lane, zeros,
+        [&](Expression octet, llvm::ArrayRef<Expression> carried) {
+          Octet value =
+              k.reorder(x.readOctet(inputBase + octet), weight.naturalOrder());
+          Expressions sums;
+          for (unsigned r = 0; r != rows; ++r) {
+            Octet w = weight.readOctet(bases[r] + octet);
+            sums.push_back(fma(w.b, value.b, fma(w.a, value.a, carried[r])));
+          }
+          return sums;
+        });
+    for (Expression &product : products)
+      product = sum(product);
+    return products;
+  }
+
+  /// Adds the lanes' shares and stores them as outputs of row `output`.
+  void store(Expression output, Expressions products) {
+    for (Expression &product : products)
+      product = k.reduceAdd(product, k.getSubgroupSize());
+    k.when(lane == 0,
+           [&] { storeOutputs(k, linear, out, output, firstRow, products); });
+  }
+
+  unsigned getRows() const { return rows; }
+
+private:
+  KernelBuilder &k;
+  Linear linear;
+  unsigned rows;
+  InputBuffer x, experts, weight;
+  OutputBuffer out;
+  Expression lane, firstRow;
+};
+
+/// Bytes of the weights of as many experts as a step can choose.
+uint64_t countWeightBytes(const KernelBuilder &k) {
+  uint64_t chosen = std::min(k.dim("E"), k.dim("T") * k.dim("K"));
+  return k.getArgument("weight").getBytes() / k.dim("E") * chosen;
+}
+
+Status checkSizes(const KernelBuilder &k) {
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "C", 8));
+  return k.getType("out") == DataType::F32 ? Status::ok()
+                                           : requireMultiple(k, "N", 8);
+}
+
+} // namespace
+
+Status quern::buildExpertRows(KernelBuilder &k) {
+  QUERN_RETURN_IF_ERROR(checkSizes(k));
+  Linear linear{k.dim("T"), k.dim("C"), k.dim("W"), LinearEpilogue::None};
+  QUERN_ASSIGN_OR_RETURN(linear.epilogue, readLinearEpilogue(k));
+  QUERN_RETURN_IF_ERROR(checkOutputs(k, linear));
+  int64_t slots = k.dim("K");
+  ExpertRowsBuilder builder(k, linear);
+  QUERN_RETURN_IF_ERROR(builder.begin());
+  k.setGrid(2, slots);
+  Expression token = k.getGroup(1);
+  Expression pair = token * double(slots) + k.getGroup(2);
+  builder.guard([&] { builder.store(pair, builder.multiply(token, pair)); });
+  k.flops =
+      2 * uint64_t(linear.tokens) * slots * linear.inputs * linear.weightRows;
+  k.idealBytes = countWeightBytes(k) + k.getArgument("x").getBytes() +
+                 k.getArgument("out").getBytes();
+  return Status::ok();
+}
+
+Status quern::buildExpertSum(KernelBuilder &k) {
+  QUERN_RETURN_IF_ERROR(checkSizes(k));
+  Linear linear{k.dim("T"), k.dim("C"), k.dim("N"), LinearEpilogue::None};
+  int64_t slots = k.dim("K");
+  ExpertRowsBuilder builder(k, linear);
+  QUERN_RETURN_IF_ERROR(builder.begin());
+  InputBuffer weights = k.getScalarInput("weights");
+  Expression token = k.getGroup(1);
+  builder.guard([&] {
+    Expressions zeros(builder.getRows(), k.f32(0));
+    Expressions sums =
+        k.loop(k.index(0), k.index(slots), 1, zeros,
+               [&](Expression slot, llvm::ArrayRef<Expression> carried) {
+                 Expression pair = token * double(slots) + slot;
+                 Expressions products = builder.multiply(pair, pair);
+                 Expression scale = weights.read(pair);
+                 for (size_t r = 0; r != products.size(); ++r)
+                   products[r] = fma(products[r], scale, carried[r]);
+                 return products;
+               });
+    builder.store(token, sums);
+  });
+  k.flops =
+      2 * uint64_t(linear.tokens) * slots * linear.inputs * linear.weightRows;
+  k.idealBytes = countWeightBytes(k) + k.getArgument("x").getBytes() +
+                 k.getArgument("out").getBytes();
+  return Status::ok();
+}

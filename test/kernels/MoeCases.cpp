@@ -1,0 +1,366 @@
+//===- MoeCases.cpp - Cases of the mixture-of-experts families ------------===//
+#include "runtime/base/Numeric.h"
+#include "runtime/reference/Reference.h"
+#include "test/kernels/KernelCase.h"
+
+#include <cmath>
+
+using namespace quern;
+using namespace quern::test;
+
+namespace {
+
+struct Tokens {
+  int64_t total;
+  uint32_t run;
+};
+
+struct MoeShape {
+  Tokens tokens;
+  int64_t slots, experts, hidden, intermediate;
+};
+
+struct MoeTypes {
+  DataType compute, weight;
+};
+
+/// How tokens are spread over experts.
+enum class Routing { Spread, OneExpert, EachItsOwn };
+
+Tensor makeChoices(const MoeShape &shape, Routing routing) {
+  Tensor choices = makeIntegers({shape.tokens.total, shape.slots}, {});
+  for (int64_t t = 0; t != shape.tokens.total; ++t)
+    for (int64_t j = 0; j != shape.slots; ++j) {
+      int64_t first = routing == Routing::OneExpert    ? shape.experts - 1
+                      : routing == Routing::EachItsOwn ? t * shape.slots
+                                                       : t * t * 7 + t / 3;
+      choices.integers.push_back(
+          static_cast<int32_t>((first + j) % shape.experts));
+    }
+  return choices;
+}
+
+KernelCase makeRouter(Tokens tokens, int64_t experts, int64_t slots,
+                      bool normalize) {
+  KernelCase c{{"router", "router", {}, {}}, {}, {}, tokens.run, 1};
+  c.request.config = {{"normalize", normalize}};
+  // The logits are those of one-hot tokens, one for each expert.
+  Tensor logits = makeRandom(DataType::F32, {tokens.total, experts}, 4, 51);
+  for (int64_t t = 0; t != tokens.total; ++t) {
+    float *row = &logits.values[t * experts];
+    if (t % 3 == 1) // Equal ones.
+      for (int64_t e = 0; e != experts; ++e)
+        row[e] = std::round(row[e] / 2);
+    if (t % 5 == 2) // All equal.
+      std::fill_n(row, experts, 1.5f);
+  }
+  Tensor chosen = makeZeros(DataType::I32, {tokens.total, slots});
+  Tensor weights = makeZeros(DataType::F32, {tokens.total, slots});
+  Tensor one = {DataType::F32, {1}, {1}, {}};
+  for (int64_t t = 0; t != tokens.total; ++t)
+    reference::router(
+        one.values, 1,
+        {std::span(logits.values).subspan(t * experts, experts), experts},
+        normalize, slots, std::span(chosen.integers).subspan(t * slots, slots),
+        std::span(weights.values).subspan(t * slots, slots));
+  c.addInput(logits);
+  c.addOutput({chosen, 0, 0, tokens.run * slots});
+  c.addOutput({weights, 1e-6, 1e-5, tokens.run * slots});
+  return c;
+}
+
+/// The gate and up rows of each expert alternate.
+Tensor interleaveHalves(const Tensor &weight) {
+  Tensor mixed = weight;
+  int64_t half = weight.shape[1] / 2, inputs = weight.shape[2];
+  for (int64_t e = 0; e != weight.shape[0]; ++e)
+    for (int64_t i = 0; i != half; ++i)
+      for (int64_t part : {0, 1})
+        std::copy_n(&weight.values[((e * 2 + part) * half + i) * inputs],
+                    inputs,
+                    &mixed.values[((e * half + i) * 2 + part) * inputs]);
+  return mixed;
+}
+
+struct ExpertData {
+  Tensor x, choices, gateUp, down, weights;
+};
+
+ExpertData makeExperts(MoeTypes types, const MoeShape &s, Routing routing) {
+  double gateScale = 1 / std::sqrt(double(s.hidden));
+  double downScale = 1 / std::sqrt(double(s.intermediate));
+  ExpertData data = {
+      makeRandom(types.compute, {s.tokens.total, s.hidden}, 2, 52),
+      makeChoices(s, routing),
+      makeRandom(types.weight, {s.experts, 2 * s.intermediate, s.hidden},
+                 gateScale, 53),
+      makeRandom(types.weight, {s.experts, s.hidden, s.intermediate}, downScale,
+                 54),
+      makeRandom(DataType::F32, {s.tokens.total, s.slots}, 1, 55)};
+  return data;
+}
+
+/// What experts compute before their down products: [T, slots, I].
+Tensor computeGated(MoeTypes types, const MoeShape &s, const ExpertData &data) {
+  Tensor out =
+      makeZeros(types.compute, {s.tokens.total, s.slots, s.intermediate});
+  int64_t size = s.intermediate * s.hidden;
+  for (int64_t pair = 0; pair != s.tokens.total * s.slots; ++pair) {
+    int64_t e = data.choices.integers[pair];
+    std::span<const float> rows = data.gateUp.values;
+    reference::linearSwiglu(
+        std::span(data.x.values).subspan(pair / s.slots * s.hidden, s.hidden),
+        s.hidden, {rows.subspan(2 * e * size, size), s.intermediate},
+        {rows.subspan((2 * e + 1) * size, size), s.intermediate}, types.compute,
+        std::span(out.values).subspan(pair * s.intermediate, s.intermediate));
+  }
+  return out;
+}
+
+KernelCase makeExpertRows(MoeTypes types, MoeShape s, Routing routing) {
+  KernelCase c{{"expert_rows", "expert_rows", {}, {}}, {}, {}, s.tokens.run, 1};
+  c.request.config = {{"epilogue", std::string("swiglu")}};
+  ExpertData data = makeExperts(types, s, routing);
+  c.addInput(data.x);
+  c.addInput(data.choices);
+  c.addInput(interleaveHalves(data.gateUp));
+  c.addOutput({computeGated(types, s, data), 2e-6,
+               relativeTolerance(types.compute),
+               s.tokens.run * s.slots * s.intermediate});
+  return c;
+}
+
+KernelCase makeExpertSum(MoeTypes types, MoeShape s, Routing routing) {
+  KernelCase c{{"expert_sum", "expert_sum", {}, {}}, {}, {}, s.tokens.run, 1};
+  ExpertData data = makeExperts(types, s, routing);
+  Tensor out = makeZeros(types.compute, {s.tokens.total, s.hidden});
+  (void)reference::expertSum(
+      data.x.values, {data.choices.integers, data.weights.values, s.slots},
+      {data.gateUp.values, data.down.values, s.intermediate, s.hidden},
+      types.compute, out.values);
+  c.addInput(computeGated(types, s, data));
+  c.addInput(data.choices);
+  c.addInput(data.weights);
+  c.addInput(data.down);
+  c.addOutput(
+      {out, 4e-6, relativeTolerance(types.compute), s.tokens.run * s.hidden});
+  return c;
+}
+
+/// What expert_count and expert_sort compute for the tokens of the run.
+struct Sorted {
+  Tensor counts, pairs, tileExperts, tileCount;
+  int64_t tiles = 0;
+};
+
+Sorted sortPairs(const MoeShape &s, const Tensor &choices, int64_t tileRows) {
+  int64_t total = s.tokens.total * s.slots;
+  int64_t most =
+      (total + std::min(s.experts, total) * (tileRows - 1)) / tileRows;
+  Sorted sorted = {makeZeros(DataType::I32, {s.experts}),
+                   makeZeros(DataType::I32, {most, tileRows}),
+                   makeZeros(DataType::I32, {most}),
+                   makeZeros(DataType::I32, {1})};
+  for (int32_t e = 0; e != s.experts; ++e) {
+    std::vector<int32_t> mine;
+    for (int32_t pair = 0; pair != int32_t(s.tokens.run * s.slots); ++pair)
+      if (choices.integers[pair] == e)
+        mine.push_back(pair);
+    sorted.counts.integers[e] = int32_t(mine.size());
+    for (size_t first = 0; first < mine.size(); first += tileRows) {
+      for (int64_t row = 0; row != tileRows; ++row)
+        sorted.pairs.integers[sorted.tiles * tileRows + row] =
+            first + row < mine.size() ? mine[first + row] : -1;
+      sorted.tileExperts.integers[sorted.tiles++] = e;
+    }
+  }
+  sorted.tileCount.integers[0] = int32_t(sorted.tiles);
+  return sorted;
+}
+
+KernelCase makeExpertCount(MoeShape s, Routing routing) {
+  KernelCase c{
+      {"expert_count", "expert_count", {}, {}}, {}, {}, s.tokens.run, 1};
+  Tensor choices = makeChoices(s, routing);
+  c.addInput(choices);
+  c.addOutput({sortPairs(s, choices, 16).counts});
+  return c;
+}
+
+KernelCase makeExpertSort(MoeShape s, Routing routing, int64_t tileRows) {
+  KernelCase c{{"expert_sort", "expert_sort", {}, {}}, {}, {}, s.tokens.run, 1};
+  Tensor choices = makeChoices(s, routing);
+  Sorted sorted = sortPairs(s, choices, tileRows);
+  c.addInput(choices);
+  c.addInput(sorted.counts);
+  c.addOutput({sorted.pairs, 0, 0, sorted.tiles * tileRows});
+  c.addOutput({sorted.tileExperts, 0, 0, sorted.tiles});
+  c.addOutput({sorted.tileCount});
+  return c;
+}
+
+/// Gate and up with SwiGLU, or down of what they give.
+KernelCase makeExpertTiles(MoeTypes types, MoeShape s, Routing routing,
+                           int64_t tileRows, bool isDown) {
+  KernelCase c{
+      {"expert_tiles", "expert_tiles", {}, {}}, {}, {}, s.tokens.run, 1};
+  c.request.config = {{"epilogue", std::string(isDown ? "none" : "swiglu")}};
+  ExpertData data = makeExperts(types, s, routing);
+  Sorted sorted = sortPairs(s, data.choices, tileRows);
+  Tensor gated = computeGated(types, s, data);
+  c.addInput(isDown ? gated : data.x);
+  c.addInput(sorted.pairs);
+  c.addInput(sorted.tileExperts);
+  c.addInput(sorted.tileCount);
+  c.addInput(isDown ? data.down : interleaveHalves(data.gateUp));
+  if (!isDown) {
+    c.addOutput({gated, 2e-6, relativeTolerance(types.compute),
+                 s.tokens.run * s.slots * s.intermediate});
+    return c;
+  }
+  Tensor out = makeZeros(DataType::F32, {s.tokens.total, s.slots, s.hidden});
+  int64_t size = s.intermediate * s.hidden;
+  for (int64_t pair = 0; pair != s.tokens.total * s.slots; ++pair) {
+    reference::Matrix down = {
+        std::span(data.down.values)
+            .subspan(data.choices.integers[pair] * size, size),
+        s.hidden};
+    reference::linear(
+        std::span(gated.values).subspan(pair * s.intermediate, s.intermediate),
+        s.intermediate, {&down, 1}, DataType::F32,
+        std::span(out.values).subspan(pair * s.hidden, s.hidden));
+  }
+  c.addOutput({out, 2e-6, relativeTolerance(DataType::F32),
+               s.tokens.run * s.slots * s.hidden});
+  return c;
+}
+
+KernelCase makeExpertCombine(DataType type, Tokens tokens, int64_t slots,
+                             int64_t features) {
+  KernelCase c{
+      {"expert_combine", "expert_combine", {}, {}}, {}, {}, tokens.run, 1};
+  Tensor products =
+      makeRandom(DataType::F32, {tokens.total, slots, features}, 2, 58);
+  Tensor weights = makeRandom(DataType::F32, {tokens.total, slots}, 1, 59);
+  Tensor out = makeZeros(type, {tokens.total, features});
+  for (int64_t i = 0; i != tokens.total * features; ++i) {
+    double sum = 0;
+    for (int64_t j = 0; j != slots; ++j)
+      sum +=
+          double(weights.values[i / features * slots + j]) *
+          products.values[(i / features * slots + j) * features + i % features];
+    out.values[i] = roundTo(type, float(sum));
+  }
+  c.addInput(products);
+  c.addInput(weights);
+  c.addOutput({out, 2e-6, relativeTolerance(type), tokens.run * features});
+  return c;
+}
+
+KernelCase makeScaleBySigmoid(DataType type, Tokens tokens, int64_t features) {
+  KernelCase c{
+      {"scale_by_sigmoid", "scale_by_sigmoid", {}, {}}, {}, {}, tokens.run, 1};
+  Tensor x = makeRandom(type, {tokens.total, features}, 3, 56);
+  Tensor gate = makeRandom(DataType::F32, {tokens.total, 1}, 8, 57);
+  gate.values[0] = -200; // exp of the opposite overflows
+  Tensor out = makeZeros(type, {tokens.total, features});
+  reference::scaleBySigmoid(x.values, gate.values, type, out.values);
+  c.addInput(x);
+  c.addInput(gate);
+  c.addOutput({out, 1e-6, relativeTolerance(type), tokens.run * features});
+  return c;
+}
+
+std::string describe(const MoeShape &s) {
+  return "T" + std::to_string(s.tokens.total) + "of" +
+         std::to_string(s.tokens.run) + "_" + std::to_string(s.slots) + "of" +
+         std::to_string(s.experts) + "_" + std::to_string(s.hidden) + "x" +
+         std::to_string(s.intermediate);
+}
+
+void addRouters(std::vector<NamedCase> &cases) {
+  struct {
+    Tokens tokens;
+    int64_t experts, slots;
+  } shapes[] = {{{1, 1}, 128, 8},   {{8, 5}, 8, 2},    {{41, 41}, 6, 3},
+                {{33, 20}, 7, 7},   {{3, 3}, 512, 10}, {{2, 2}, 1, 1},
+                {{600, 600}, 16, 2}};
+  for (const auto &shape : shapes)
+    for (bool normalize : {false, true})
+      cases.push_back({std::string("router_") +
+                           (normalize ? "normalize_" : "") + "T" +
+                           std::to_string(shape.tokens.total) + "of" +
+                           std::to_string(shape.tokens.run) + "_" +
+                           std::to_string(shape.slots) + "of" +
+                           std::to_string(shape.experts),
+                       "router", [=] {
+                         return makeRouter(shape.tokens, shape.experts,
+                                           shape.slots, normalize);
+                       }});
+}
+
+constexpr std::pair<Routing, const char *> routings[] = {
+    {Routing::Spread, "spread"},
+    {Routing::OneExpert, "one"},
+    {Routing::EachItsOwn, "own"}};
+
+void addSorted(std::vector<NamedCase> &cases) {
+  constexpr MoeShape shapes[] = {
+      {{1, 1}, 2, 8, 64, 48},     {{41, 17}, 3, 6, 48, 40},
+      {{64, 64}, 8, 16, 128, 72}, {{600, 600}, 2, 5, 64, 48},
+      {{70, 2}, 2, 64, 64, 40},   {{600, 431}, 1, 3, 64, 40}};
+  constexpr MoeTypes types[] = {{DataType::F32, DataType::BF16},
+                                {DataType::F16, DataType::F16},
+                                {DataType::BF16, DataType::F32}};
+  for (const MoeShape &shape : shapes)
+    for (auto [routing, routingName] : routings)
+      for (int64_t tileRows : {16, 32}) {
+        std::string name = routingName + std::string("_") + describe(shape) +
+                           "_tile" + std::to_string(tileRows);
+        if (tileRows == 16)
+          cases.push_back({"expert_count_" + name, "expert_count",
+                           [=] { return makeExpertCount(shape, routing); }});
+        cases.push_back({"expert_sort_" + name, "expert_sort", [=] {
+                           return makeExpertSort(shape, routing, tileRows);
+                         }});
+        MoeTypes type = types[cases.size() % 3];
+        for (bool isDown : {false, true})
+          cases.push_back(
+              {std::string("expert_tiles_") + (isDown ? "down_" : "") +
+                   typeName(type.compute) + "_" + name,
+               "expert_tiles", [=] {
+                 return makeExpertTiles(type, shape, routing, tileRows, isDown);
+               }});
+      }
+  for (DataType type : {DataType::F32, DataType::F16, DataType::BF16})
+    cases.push_back({"expert_combine_" + typeName(type), "expert_combine",
+                     [=] { return makeExpertCombine(type, {41, 17}, 3, 96); }});
+}
+
+} // namespace
+
+void test::addMoeCases(std::vector<NamedCase> &cases) {
+  constexpr DataType f32 = DataType::F32, f16 = DataType::F16,
+                     bf16 = DataType::BF16;
+  addRouters(cases);
+  constexpr MoeTypes allTypes[] = {
+      {f32, f32}, {f32, bf16}, {f16, bf16}, {bf16, bf16}};
+  constexpr MoeShape shapes[] = {
+      {{1, 1}, 2, 8, 64, 48}, {{9, 5}, 3, 6, 48, 40}, {{8, 8}, 8, 16, 128, 72}};
+  addSorted(cases);
+  for (MoeTypes types : allTypes)
+    for (const MoeShape &shape : shapes)
+      for (auto [routing, name] : routings) {
+        std::string suffix = typeName(types.compute) + "_" +
+                             typeName(types.weight) + "_" + name + "_" +
+                             describe(shape);
+        cases.push_back({"expert_rows_" + suffix, "expert_rows", [=] {
+                           return makeExpertRows(types, shape, routing);
+                         }});
+        cases.push_back({"expert_sum_" + suffix, "expert_sum",
+                         [=] { return makeExpertSum(types, shape, routing); }});
+      }
+  for (DataType type : {f32, f16, bf16})
+    cases.push_back({"scale_by_sigmoid_" + typeName(type), "scale_by_sigmoid",
+                     [=] { return makeScaleBySigmoid(type, {41, 17}, 96); }});
+}
