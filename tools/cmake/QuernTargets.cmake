@@ -51,6 +51,8 @@ function(quern_add_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   quern_configure_target(${name})
+  # Tests run for seconds; compiling them is what takes time.
+  target_compile_options(${name} PRIVATE -O1)
   target_compile_definitions(${name} PRIVATE
     QUERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     QUERN_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared"
