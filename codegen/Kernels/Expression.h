@@ -1,5 +1,4 @@
-//===- Expression.h - Values under construction ------------------*- C++
-//-*-===//
+//===- Expression.h - Values under construction -----------------*- C++ -*-===//
 //
 // Arithmetic on SSA values in the notation of the formulas. An Expression is a
 // value of type index, i1, i32, f32 or vector<4x(i32|f32)>; an operator emits

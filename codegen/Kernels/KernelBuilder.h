@@ -1,5 +1,4 @@
-//===- KernelBuilder.h - Building one kernel function ------------*- C++
-//-*-===//
+//===- KernelBuilder.h - Building one kernel function -----------*- C++ -*-===//
 //
 // What all kernel families share: typed access to buffers, lane arithmetic,
 // loops, reductions across lanes. Math is f32 whatever the buffers hold.

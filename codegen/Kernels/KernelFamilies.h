@@ -1,5 +1,4 @@
-//===- KernelFamilies.h - The table of kernel families -----------*- C++
-//-*-===//
+//===- KernelFamilies.h - The table of kernel families ----------*- C++ -*-===//
 //
 // Kernels.inc has one row per family. A family answers a request by building
 // a device function; what it computes is defined by runtime/reference.

@@ -1,5 +1,4 @@
-//===- KernelRequest.h - What a kernel has to compute ------------*- C++
-//-*-===//
+//===- KernelRequest.h - What a kernel has to compute -----------*- C++ -*-===//
 //
 // The facts of an exec.kernel as plain data, so that kernels can be compiled
 // in parallel, each thread with its own MLIRContext.

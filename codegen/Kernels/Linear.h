@@ -1,5 +1,4 @@
-//===- Linear.h - The parts of a linear layer --------------------*- C++
-//-*-===//
+//===- Linear.h - The parts of a linear layer -------------------*- C++ -*-===//
 #ifndef QUERN_CODEGEN_KERNELS_LINEAR_H
 #define QUERN_CODEGEN_KERNELS_LINEAR_H
 

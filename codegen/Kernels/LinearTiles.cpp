@@ -40,7 +40,9 @@ public:
   Status build() {
     k.setSubgroups(k.getTarget().subgroupsPerWorkgroup);
     unsigned lanes = k.launch.workgroupSize[0];
-    unsigned tokenLanes = std::min(8u, lanes), rowLanes = lanes / tokenLanes;
+    // Short prompts would waste most of a taller tile.
+    unsigned tokenLanes = std::max(1u, std::min(lanes, 32 / tokens));
+    unsigned rowLanes = lanes / tokenLanes;
     int64_t tileRows = int64_t(rowLanes) * rows;
     uint32_t tileTokens = tokenLanes * tokens;
     k.setGrid(0, (linear.weightRows + tileRows - 1) / tileRows);

@@ -1,5 +1,4 @@
-//===- Norm.h - The parts of an RMS norm -------------------------*- C++
-//-*-===//
+//===- Norm.h - The parts of an RMS norm ------------------------*- C++ -*-===//
 //
 // Used by the norm families and by the families that normalise heads.
 //

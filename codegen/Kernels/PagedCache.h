@@ -1,5 +1,4 @@
-//===- PagedCache.h - Addresses in the paged KV cache ------------*- C++
-//-*-===//
+//===- PagedCache.h - Addresses in the paged KV cache -----------*- C++ -*-===//
 //
 // A cache is [PAGES, PAGE_SIZE, HK, D]; page_table [S, P] maps the logical
 // pages of a slot to physical ones. Slots, positions and page numbers come

@@ -1,5 +1,4 @@
-//===- Rotary.h - The parts of a rotary embedding ----------------*- C++
-//-*-===//
+//===- Rotary.h - The parts of a rotary embedding ---------------*- C++ -*-===//
 //
 // rotate_half pairs element i of the first RD elements of a head with i +
 // RD/2: out[i] = x[i] cos[i] - x[i + RD/2] sin[i] and out[i + RD/2] =

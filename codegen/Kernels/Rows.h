@@ -1,5 +1,4 @@
-//===- Rows.h - Kernels that work on rows ------------------------*- C++
-//-*-===//
+//===- Rows.h - Kernels that work on rows -----------------------*- C++ -*-===//
 //
 // Shared by the families whose work is independent per row (token).
 //

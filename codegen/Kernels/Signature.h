@@ -1,5 +1,4 @@
-//===- Signature.h - Arguments that a kernel family takes --------*- C++
-//-*-===//
+//===- Signature.h - Arguments that a kernel family takes -------*- C++ -*-===//
 //
 // A family states its arguments in one line of Kernels.inc, in binding order:
 //

@@ -1,5 +1,4 @@
-//===- KernelCompiler.h - Kernel request -> SPIR-V ---------------*- C++
-//-*-===//
+//===- KernelCompiler.h - Kernel request -> SPIR-V --------------*- C++ -*-===//
 //
 // Deterministic: the same request and target give the same words.
 //

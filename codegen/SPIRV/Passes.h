@@ -1,5 +1,4 @@
-//===- Passes.h - From kernel functions to SPIR-V ----------------*- C++
-//-*-===//
+//===- Passes.h - From kernel functions to SPIR-V ---------------*- C++ -*-===//
 //
 // The passes of Passes.td and the pipeline that orders them.
 //

@@ -45,7 +45,7 @@ public:
     gpu::GPUFuncOp func = getOperation();
     if (readAccess != "storage" && readAccess != "texel") {
       func.emitError() << "read-access: expected storage or texel, found '"
-                       << readAccess << "'";
+                       << readAccess.getValue() << "'";
       return signalPassFailure();
     }
     SmallVector<StringRef> accesses(func.getNumArguments(), "");
@@ -95,10 +95,11 @@ private:
     InFlightDiagnostic error =
         func.emitError() << "argument " << index << " of " << bytes
                          << " bytes exceeds the target's storage buffers ("
-                         << maxStorageBytes << " bytes)";
+                         << maxStorageBytes.getValue() << " bytes)";
     if (onlyRead)
-      error << " and texel buffers (" << maxTexelElements << " texels of "
-            << getElementBytes(type.getElementType()) << " bytes)";
+      error << " and texel buffers (" << maxTexelElements.getValue()
+            << " texels of " << getElementBytes(type.getElementType())
+            << " bytes)";
     return error;
   }
 

@@ -1,5 +1,4 @@
-//===- TargetDescription.h - What code generation knows of a target --*- C++
-//-*-===//
+//===- TargetDescription.h - What is known of a target ----------*- C++ -*-===//
 //
 // A target is one JSON file. Those of codegen/Targets are built into the
 // compiler; any other file can be named on the command line. Adding a target

@@ -1,5 +1,4 @@
-//===- KernelCase.h - A kernel request with data and answer ------*- C++
-//-*-===//
+//===- KernelCase.h - A kernel request with data and answer -----*- C++ -*-===//
 #ifndef QUERN_TEST_KERNELS_KERNELCASE_H
 #define QUERN_TEST_KERNELS_KERNELCASE_H
 

@@ -1,5 +1,4 @@
-//===- KernelRunner.h - Compiling and running kernels in tests ---*- C++
-//-*-===//
+//===- KernelRunner.h - Compiling and running kernels in tests --*- C++ -*-===//
 #ifndef QUERN_TEST_KERNELS_KERNELRUNNER_H
 #define QUERN_TEST_KERNELS_KERNELRUNNER_H
 

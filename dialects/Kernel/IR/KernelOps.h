@@ -1,5 +1,4 @@
-//===- KernelOps.h - The kernel dialect --------------------------*- C++
-//-*-===//
+//===- KernelOps.h - The kernel dialect -------------------------*- C++ -*-===//
 //
 // Ops of device functions on which targets differ. See KernelOps.td.
 //

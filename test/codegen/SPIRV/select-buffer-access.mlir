@@ -72,3 +72,12 @@ gpu.module @bindings {
     gpu.return
   }
 }
+
+// -----
+
+gpu.module @missing {
+  // expected-error @+1 {{argument 0 needs kernel.bytes and a kernel.binding of its own}}
+  gpu.func @f(%x: memref<?xf32>) kernel {
+    gpu.return
+  }
+}

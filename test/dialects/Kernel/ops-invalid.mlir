@@ -1,7 +1,7 @@
 // RUN: quern-opt %s --split-input-file --verify-diagnostics
 
 func.func @element(%a: memref<?xf16>, %i: index) {
-  // expected-error @+1 {{operand #0 must be}}
+  // expected-error @+1 {{'buffer' must be 1D memref of i32, f32, vector<4xi32> or vector<4xf32> values}}
   %x = kernel.read %a[%i] : memref<?xf16>
   return
 }
@@ -9,7 +9,7 @@ func.func @element(%a: memref<?xf16>, %i: index) {
 // -----
 
 func.func @rank(%a: memref<4x4xf32>, %i: index) {
-  // expected-error @+1 {{operand #0 must be}}
+  // expected-error @+1 {{'buffer' must be 1D memref of i32, f32, vector<4xi32> or vector<4xf32> values}}
   %x = kernel.read %a[%i] : memref<4x4xf32>
   return
 }
