@@ -216,6 +216,51 @@ def SpecializeProgramsPass
   let statistics = [Statistic<"numPrograms", "num-programs", "Programs made">];
 }
 
+def SpecializeExpertsPass
+    : Pass<"qwen-specialize-experts", "::mlir::func::FuncOp"> {
+  let summary = "Decides how a program computes its experts";
+  let description = [{
+    Gathered: one grid over the (token, slot) pairs, each of which reads the
+    weights of its expert; nothing is prepared. Sorted: the pairs are counted
+    and sorted by expert on the device, and tiles of rows of one expert share
+    its weights; experts that nobody chose cost nothing.
+
+    The cost that counts is reading weights. With T tokens and k of E experts,
+    each as likely as any other, E (1 - (1 - k/E)^T) experts are chosen, each
+    T k / that many times. `auto` sorts from `min-reuse` choices per chosen
+    expert on: below, the three small dispatches and the unused rows of tiles
+    cost more than reading a weight again, which caches make cheaper.
+
+    Before:
+    ```mlir
+    %y = qwen.experts %x, %e, %w, [@gate_up], [@down] : tensor<512x64xf32>, tensor<512x2xi32>, tensor<512x2xf32>
+    ```
+    After:
+    ```mlir
+    %y = qwen.experts %x, %e, %w, [@gate_up], [@down] tile 32 : tensor<512x64xf32>, tensor<512x2xi32>, tensor<512x2xf32>
+    ```
+
+    Requires: static numbers of tokens.
+    Guarantees: --qwen-lower-to-exec lowers each qwen.experts in the form chosen.
+    Leaves alone: all other ops.
+    Numerics: the gathered form sums the k products of a lane before it adds the
+    lanes, the sorted form after it; both in f32 and in the order of the slots.
+  }];
+  let dependentDialects = ["::quern::qwen::QwenDialect"];
+  let options = [
+    Option<"form", "form", "std::string", /*default=*/"\"auto\"",
+           "auto, gathered or sorted">,
+    Option<"minReuse", "min-reuse", "double", /*default=*/"4",
+           "Choices per chosen expert from which on pairs are sorted">,
+    Option<"tile", "tile", "int64_t", /*default=*/"0",
+           "Rows of a tile; 0: 32 if chosen experts fill it, else 16">
+  ];
+  let statistics = [
+    Statistic<"numGathered", "num-gathered", "Mixtures computed gathered">,
+    Statistic<"numSorted", "num-sorted", "Mixtures computed sorted">
+  ];
+}
+
 //===----------------------------------------------------------------------===//
 // Lower
 //===----------------------------------------------------------------------===//

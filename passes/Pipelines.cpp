@@ -81,6 +81,8 @@ static void addShape(OpPassManager &pm, const PipelineOptions &options) {
   // front of the final norm, which Graph could not see.
   if (options.fuse)
     pm.addNestedPass<func::FuncOp>(createFuseAddRMSNormPass());
+  // Needs the number of tokens of each program.
+  pm.addNestedPass<func::FuncOp>(createSpecializeExpertsPass());
   // Lower relies on static shapes and complete roles.
   pm.addPass(createVerifyProgramsPass());
 }

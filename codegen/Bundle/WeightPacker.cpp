@@ -35,6 +35,31 @@ static Status interleaveRows(std::span<const std::byte> first,
   return Status::ok();
 }
 
+/// Alternates the rows of each pair of sources, or of the halves of each matrix
+/// of one source.
+static Status packInterleaved(exec::WeightOp weight,
+                              std::vector<std::span<const std::byte>> parts,
+                              BundleWriter &writer) {
+  RankedTensorType type = weight.getTensorType();
+  if (parts.size() == 1) {
+    std::span<const std::byte> whole = parts.front();
+    size_t half = whole.size() / (2 * type.getDimSize(0));
+    parts.clear();
+    for (size_t begin = 0; begin < whole.size(); begin += half)
+      parts.push_back(whole.subspan(begin, half));
+  }
+  size_t rowBytes = exec::getSizeInBytes(type) /
+                    (type.getNumElements() / type.getShape().back());
+  for (size_t i = 0; i + 1 < parts.size(); i += 2) {
+    if (parts[i].size() != parts[i + 1].size())
+      return internalError("weight '" + weight.getSymName().str() +
+                           "' interleaves sources of equal size");
+    QUERN_RETURN_IF_ERROR(
+        interleaveRows(parts[i], parts[i + 1], rowBytes, writer));
+  }
+  return Status::ok();
+}
+
 Status packWeight(exec::WeightOp weight, const WeightSource &sources,
                   BundleWriter &writer) {
   std::vector<std::span<const std::byte>> parts;
@@ -52,13 +77,8 @@ Status packWeight(exec::WeightOp weight, const WeightSource &sources,
     return internalError("weight '" + weight.getSymName().str() + "' has " +
                          std::to_string(total) + " bytes, expected " +
                          std::to_string(expected));
-  if (weight.getPacking() == exec::Packing::Interleave) {
-    if (parts.size() != 2 || parts[0].size() != parts[1].size())
-      return internalError("weight '" + weight.getSymName().str() +
-                           "' interleaves two sources of equal size");
-    return interleaveRows(parts[0], parts[1], expected / type.getDimSize(0),
-                          writer);
-  }
+  if (weight.getPacking() == exec::Packing::Interleave)
+    return packInterleaved(weight, parts, writer);
   for (std::span<const std::byte> part : parts)
     QUERN_RETURN_IF_ERROR(writer.append(part));
   return Status::ok();

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Qwen/IR/QwenOps.h"
-#include "passes/Lower/ProgramBuilder.h"
+#include "passes/Lower/MoeLowerings.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -170,6 +170,16 @@ static LogicalResult lower(qwen::SampleOp op, ProgramBuilder &b) {
   return success();
 }
 
+static LogicalResult lower(qwen::RouterOp op, ProgramBuilder &b) {
+  return lowerRouter(op, b);
+}
+static LogicalResult lower(qwen::ExpertsOp op, ProgramBuilder &b) {
+  return lowerExperts(op, b);
+}
+static LogicalResult lower(qwen::ScaleBySigmoidOp op, ProgramBuilder &b) {
+  return lowerScaleBySigmoid(op, b);
+}
+
 // Dense buffers: heads and features are two views of the same elements.
 static LogicalResult lower(qwen::SplitHeadsOp op, ProgramBuilder &b) {
   b.bindView(op.getResult(), op.getX());
@@ -183,11 +193,12 @@ static LogicalResult lower(qwen::MergeHeadsOp op, ProgramBuilder &b) {
 LogicalResult quern::lowerOp(Operation *op, ProgramBuilder &builder) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<qwen::AddRmsNormOp, qwen::AttentionOp, qwen::CacheAppendOp,
-            qwen::EmbeddingOp, qwen::LinearOp, qwen::LinearSwigluOp,
-            qwen::MergeHeadsOp, qwen::QkNormRopeAppendOp, qwen::ResidualAddOp,
-            qwen::RmsNormOp, qwen::RopeOp, qwen::RopeTableOp, qwen::SampleOp,
-            qwen::SelectRowsOp, qwen::SplitHeadsOp, qwen::SwigluOp>(
-          [&](auto typed) { return lower(typed, builder); })
+            qwen::EmbeddingOp, qwen::ExpertsOp, qwen::LinearOp,
+            qwen::LinearSwigluOp, qwen::MergeHeadsOp, qwen::QkNormRopeAppendOp,
+            qwen::ResidualAddOp, qwen::RmsNormOp, qwen::RopeOp,
+            qwen::RopeTableOp, qwen::RouterOp, qwen::SampleOp,
+            qwen::ScaleBySigmoidOp, qwen::SelectRowsOp, qwen::SplitHeadsOp,
+            qwen::SwigluOp>([&](auto typed) { return lower(typed, builder); })
       .Default([](Operation *other) {
         return other->emitOpError() << "has no kernel";
       });

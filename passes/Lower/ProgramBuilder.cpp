@@ -39,6 +39,12 @@ DispatchArgument ProgramBuilder::write(Value value, RankedTensorType tensor) {
   return {buffers.lookup(value), exec::Effect::Write, tensor ? tensor : type};
 }
 
+DispatchArgument ProgramBuilder::writeTemporary(Location location,
+                                                RankedTensorType tensor) {
+  return {exec::AllocOp::create(builder, location, tensor), exec::Effect::Write,
+          tensor};
+}
+
 template <typename OpT>
 Value ProgramBuilder::getReference(Location location, StringRef symbol,
                                    RankedTensorType type) {

@@ -21,6 +21,12 @@ struct DispatchArgument {
   mlir::RankedTensorType tensor;
 };
 
+/// What an earlier dispatch wrote, read.
+inline DispatchArgument asRead(DispatchArgument argument) {
+  argument.effect = exec::Effect::Read;
+  return argument;
+}
+
 class ProgramBuilder {
 public:
   ProgramBuilder(RequestTable &requests, exec::ProgramOp program);
@@ -43,6 +49,9 @@ public:
   DispatchArgument read(mlir::Value value, mlir::RankedTensorType tensor = {});
   /// The same for a result; a temporary unless it is bound already.
   DispatchArgument write(mlir::Value value, mlir::RankedTensorType tensor = {});
+  /// A temporary that stands for no value of the function.
+  DispatchArgument writeTemporary(mlir::Location location,
+                                  mlir::RankedTensorType tensor);
   /// A weight packed from the qwen.weight symbols `sources`.
   DispatchArgument readWeight(mlir::Location location, exec::Packing packing,
                               llvm::ArrayRef<mlir::Attribute> sources);

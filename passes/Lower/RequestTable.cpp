@@ -46,6 +46,9 @@ exec::WeightOp RequestTable::getWeight(exec::Packing packing,
   }
   SmallVector<int64_t> shape(type.getShape());
   shape[0] = rows;
+  // The experts of a layer: the first and the last one say which.
+  if (names.size() > 4)
+    names = {names.front(), names.back()};
   std::string name = joinNames(names, "", "_", "") + "." +
                      exec::stringifyPacking(packing).str();
   weight = exec::WeightOp::create(

@@ -115,8 +115,14 @@ LogicalResult WeightOp::verify() {
                            << count;
     break;
   case Packing::Interleave:
-    if (count != 2)
-      return emitOpError() << "interleave takes two sources, found " << count;
+    if (count == 1 && (getTensorType().getRank() != 3 ||
+                       getTensorType().getDimSize(1) % 2 != 0))
+      return emitOpError() << "interleave of one source takes matrices of an "
+                              "even number of rows, found "
+                           << getTensorType();
+    if (count != 1 && (count == 0 || count % 2 != 0))
+      return emitOpError() << "interleave takes pairs of sources, found "
+                           << count;
     break;
   }
   // The buffer type states what a tensor in a buffer must be.

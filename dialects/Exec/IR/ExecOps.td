@@ -37,8 +37,10 @@ def Exec_WeightOp : Exec_ModuleOp<"weight", [
   let summary = "a weight as it lies in the bundle, packed from its sources";
   let description = [{
     `plain` is one source unchanged. `concatenate` stacks the sources along
-    dimension 0. `interleave` takes two sources of one shape and alternates
-    their rows: a0, b0, a1, b1, ... The sources are `qwen.weight` symbols of
+    dimension 0. `interleave` takes pairs of sources of one shape and alternates
+    the rows of each pair, one pair after the other: a0, b0, a1, b1, ...; or it
+    takes one source of rank 3 and alternates the first and the second half of
+    the rows of each of its matrices. The sources are `qwen.weight` symbols of
     one element type; the bytes themselves never enter the IR.
 
     Example:

@@ -14,8 +14,20 @@ exec.weight @w concatenate [@a] : tensor<4x8xf32>
 // -----
 
 qwen.weight @a : tensor<4x8xf32> from "f" at 0
-// expected-error @+1 {{interleave takes two sources, found 1}}
+// expected-error @+1 {{interleave of one source takes matrices of an even number of rows}}
 exec.weight @w interleave [@a] : tensor<4x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<2x3x8xf32> from "f" at 0
+// expected-error @+1 {{interleave of one source takes matrices of an even number of rows, found 'tensor<2x3x8xf32>'}}
+exec.weight @w interleave [@a] : tensor<2x3x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{interleave takes pairs of sources, found 3}}
+exec.weight @w interleave [@a, @a, @a] : tensor<12x8xf32>
 
 // -----
 

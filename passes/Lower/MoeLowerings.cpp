@@ -1,0 +1,151 @@
+//===- MoeLowerings.cpp - Kernel requests of mixtures of experts ----------===//
+#include "passes/Lower/MoeLowerings.h"
+
+using namespace mlir;
+using namespace quern;
+
+using exec::Packing;
+
+LogicalResult quern::lowerRouter(qwen::RouterOp op, ProgramBuilder &b) {
+  RankedTensorType x = op.getX().getType();
+  SymbolTableCollection symbols;
+  int64_t numExperts =
+      symbols.lookupNearestSymbolFrom<qwen::WeightOp>(op, op.getGateAttr())
+          .getTensorType()
+          .getDimSize(0);
+  int64_t slots = op.getExperts().getType().getDimSize(1);
+  auto f32 = Float32Type::get(op.getContext());
+  DispatchArgument logits = b.writeTemporary(
+      op.getLoc(), RankedTensorType::get({x.getDimSize(0), numExperts}, f32));
+  b.dispatch(
+      op, "linear", {x.getDimSize(1), numExperts},
+      {b.read(op.getX()),
+       b.readWeight(op.getLoc(), Packing::Plain, {op.getGateAttr()}), logits},
+      {b.makeCountConfig(), b.makeConfig("epilogue", StringRef("none"))});
+  b.dispatch(
+      op, "router", {numExperts, slots},
+      {asRead(logits), b.write(op.getExperts()), b.write(op.getWeights())},
+      {b.makeCountConfig(), b.makeFlagConfig("normalize", op.getNormalize())});
+  return success();
+}
+
+/// The sizes of a mixture in one program, and its weights as kernels see them.
+namespace {
+struct ExpertsLowering {
+  ExpertsLowering(qwen::ExpertsOp op, ProgramBuilder &b) : op(op), b(b) {
+    SymbolTableCollection symbols;
+    qwen::ExpertsOp::Sizes sizes = op.getSizes(symbols);
+    tokens = op.getX().getType().getDimSize(0);
+    hidden = op.getX().getType().getDimSize(1);
+    slots = op.getExperts().getType().getDimSize(1);
+    numExperts = sizes.numExperts;
+    intermediate = sizes.intermediateSize;
+  }
+
+  DispatchArgument readGateUp() {
+    DispatchArgument weight = b.readWeight(op.getLoc(), Packing::Interleave,
+                                           op.getGateUp().getValue());
+    return viewAs(weight, {numExperts, 2 * intermediate, hidden});
+  }
+  DispatchArgument readDown() {
+    ArrayRef<Attribute> sources = op.getDown().getValue();
+    DispatchArgument weight = b.readWeight(
+        op.getLoc(),
+        sources.size() == 1 ? Packing::Plain : Packing::Concatenate, sources);
+    return viewAs(weight, {numExperts, hidden, intermediate});
+  }
+
+  LogicalResult lowerGathered();
+  LogicalResult lowerSorted(int64_t tileRows);
+  /// The pairs by expert: pairs, experts of the tiles, number of tiles.
+  SmallVector<DispatchArgument> sort(int64_t tileRows);
+  DispatchArgument makeIntegers(ArrayRef<int64_t> shape) {
+    return b.writeTemporary(
+        op.getLoc(),
+        RankedTensorType::get(shape, IntegerType::get(op.getContext(), 32)));
+  }
+
+  static DispatchArgument viewAs(DispatchArgument argument,
+                                 ArrayRef<int64_t> shape) {
+    argument.tensor =
+        RankedTensorType::get(shape, argument.tensor.getElementType());
+    return argument;
+  }
+
+  qwen::ExpertsOp op;
+  ProgramBuilder &b;
+  int64_t tokens, hidden, slots, numExperts, intermediate;
+};
+} // namespace
+
+/// One grid over (token, slot), twice.
+LogicalResult ExpertsLowering::lowerGathered() {
+  Type element = op.getX().getType().getElementType();
+  DispatchArgument products = b.writeTemporary(
+      op.getLoc(),
+      RankedTensorType::get({tokens, slots, intermediate}, element));
+  b.dispatch(
+      op, "expert_rows", {numExperts, slots, hidden, 2 * intermediate},
+      {b.read(op.getX()), b.read(op.getExperts()), readGateUp(), products},
+      {b.makeConfig("epilogue", StringRef("swiglu"))});
+  b.dispatch(op, "expert_sum", {numExperts, slots, intermediate, hidden},
+             {asRead(products), b.read(op.getExperts()),
+              b.read(op.getWeights()), readDown(), b.write(op.getResult())});
+  return success();
+}
+
+SmallVector<DispatchArgument> ExpertsLowering::sort(int64_t tileRows) {
+  // Every chosen expert may leave a tile with one row.
+  int64_t pairs = tokens * slots;
+  int64_t tiles =
+      (pairs + std::min(pairs, numExperts) * (tileRows - 1)) / tileRows;
+  DispatchArgument counts = makeIntegers({numExperts});
+  DispatchArgument sorted = makeIntegers({tiles, tileRows});
+  DispatchArgument tileExperts = makeIntegers({tiles});
+  DispatchArgument tileCount = makeIntegers({1});
+  b.dispatch(op, "expert_count", {numExperts, slots},
+             {b.read(op.getExperts()), counts});
+  b.dispatch(op, "expert_sort", {numExperts, slots, tileRows},
+             {b.read(op.getExperts()), asRead(counts), sorted, tileExperts,
+              tileCount});
+  return {asRead(sorted), asRead(tileExperts), asRead(tileCount)};
+}
+
+/// Sorted on the device; tiles of the pairs of one expert.
+LogicalResult ExpertsLowering::lowerSorted(int64_t tileRows) {
+  Type element = op.getX().getType().getElementType();
+  SmallVector<DispatchArgument> work = sort(tileRows);
+  DispatchArgument gated = b.writeTemporary(
+      op.getLoc(),
+      RankedTensorType::get({tokens, slots, intermediate}, element));
+  b.dispatch(
+      op, "expert_tiles",
+      {numExperts, slots, tileRows, hidden, 2 * intermediate},
+      {b.read(op.getX()), work[0], work[1], work[2], readGateUp(), gated},
+      {b.makeConfig("epilogue", StringRef("swiglu"))});
+  DispatchArgument products = b.writeTemporary(
+      op.getLoc(), RankedTensorType::get({tokens, slots, hidden},
+                                         Float32Type::get(op.getContext())));
+  b.dispatch(op, "expert_tiles",
+             {numExperts, slots, tileRows, intermediate, hidden},
+             {asRead(gated), work[0], work[1], work[2], readDown(), products},
+             {b.makeConfig("epilogue", StringRef("none"))});
+  b.dispatch(
+      op, "expert_combine", {slots, hidden},
+      {asRead(products), b.read(op.getWeights()), b.write(op.getResult())});
+  return success();
+}
+
+LogicalResult quern::lowerExperts(qwen::ExpertsOp op, ProgramBuilder &b) {
+  ExpertsLowering lowering(op, b);
+  return op.getTile() ? lowering.lowerSorted(*op.getTile())
+                      : lowering.lowerGathered();
+}
+
+LogicalResult quern::lowerScaleBySigmoid(qwen::ScaleBySigmoidOp op,
+                                         ProgramBuilder &b) {
+  b.dispatch(
+      op, "scale_by_sigmoid", op.getX().getType().getDimSize(1),
+      {b.read(op.getX()), b.read(op.getGate()), b.write(op.getResult())});
+  return success();
+}
