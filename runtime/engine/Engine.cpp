@@ -239,7 +239,7 @@ Status Engine::runLarge(const LoadedProgram &program,
                         StepResults &results) {
   StepBlock &block = model->getStepBlock();
   const LoadedProgram &head = *model->getProgram(ProgramKind::Head);
-  QUERN_RETURN_IF_ERROR(submit(program, tokens, /*numRows=*/0));
+  QUERN_RETURN_IF_ERROR(submit(program, tokens, /*rows=*/0));
   for (size_t begin = 0; begin < rows.size(); begin += head.maxRows) {
     uint32_t count =
         uint32_t(std::min<size_t>(head.maxRows, rows.size() - begin));
