@@ -23,6 +23,7 @@
 namespace quern {
 
 class TemplateValue;
+struct TemplateLoop;
 struct TemplateMacro;
 
 /// A dictionary that keeps the order of insertion, as Python's.
@@ -41,13 +42,6 @@ public:
 
 private:
   std::vector<Entry> entries;
-};
-
-/// The state of a running loop, seen by templates as `loop`.
-struct TemplateLoop {
-  TemplateLoop(std::vector<TemplateValue> items) : items(std::move(items)) {}
-  std::vector<TemplateValue> items;
-  size_t index = 0;
 };
 
 class TemplateValue {
@@ -144,6 +138,13 @@ private:
                std::shared_ptr<TemplateDict>, std::shared_ptr<TemplateLoop>,
                const TemplateMacro *>
       data;
+};
+
+/// The state of a running loop, seen by templates as `loop`.
+struct TemplateLoop {
+  TemplateLoop(std::vector<TemplateValue> items) : items(std::move(items)) {}
+  std::vector<TemplateValue> items;
+  size_t index = 0;
 };
 
 inline size_t TemplateDict::size() const { return entries.size(); }
