@@ -3,9 +3,9 @@
 #include "frontend/HuggingFace/TensorData.h"
 
 #include "runtime/base/Allocation.h"
+#include "runtime/base/Numeric.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -17,24 +17,6 @@ static T loadElement(std::span<const std::byte> bytes, uint64_t index) {
   T value;
   std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
   return value;
-}
-
-static float bf16ToFloat(uint16_t bits) {
-  return std::bit_cast<float>(uint32_t(bits) << 16);
-}
-
-/// IEEE binary16 to binary32, exactly.
-static float f16ToFloat(uint16_t bits) {
-  uint32_t sign = uint32_t(bits & 0x8000) << 16;
-  uint32_t exponent = (bits >> 10) & 31;
-  uint32_t fraction = bits & 0x3FF;
-  if (exponent == 31)
-    return std::bit_cast<float>(sign | 0x7F800000 | (fraction << 13));
-  if (exponent != 0)
-    return std::bit_cast<float>(sign | ((exponent + 112) << 23) |
-                                (fraction << 13));
-  float magnitude = std::ldexp(static_cast<float>(fraction), -24);
-  return sign ? -magnitude : magnitude;
 }
 
 template <typename Stored, typename Convert>
