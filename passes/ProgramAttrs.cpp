@@ -9,6 +9,7 @@ using namespace quern;
 static constexpr StringLiteral kKind = "exec.program_kind";
 static constexpr StringLiteral kTokens = "exec.tokens";
 static constexpr StringLiteral kRows = "exec.rows";
+static constexpr StringLiteral kSequences = "exec.sequences";
 
 static std::optional<qwen::Role> parseRole(Attribute attr) {
   auto name = dyn_cast_or_null<StringAttr>(attr);
@@ -39,6 +40,8 @@ void quern::setProgramAttrs(func::FuncOp func, exec::ProgramKind kind,
   func->setAttr(kKind, exec::ProgramKindAttr::get(func.getContext(), kind));
   func->setAttr(kTokens, builder.getI64IntegerAttr(shape.tokens));
   func->setAttr(kRows, builder.getI64IntegerAttr(shape.rows));
+  if (shape.sequences)
+    func->setAttr(kSequences, builder.getI64IntegerAttr(shape.sequences));
 }
 
 std::optional<exec::ProgramKind> quern::getProgramKind(func::FuncOp func) {
@@ -51,7 +54,9 @@ std::optional<ProgramShape> quern::getProgramShape(func::FuncOp func) {
   auto rows = func->getAttrOfType<IntegerAttr>(kRows);
   if (!tokens || !rows)
     return std::nullopt;
-  return ProgramShape{tokens.getInt(), rows.getInt()};
+  auto sequences = func->getAttrOfType<IntegerAttr>(kSequences);
+  return ProgramShape{tokens.getInt(), rows.getInt(),
+                      sequences ? sequences.getInt() : 0};
 }
 
 std::optional<int64_t> quern::getEntryCount(qwen::Role role,
@@ -66,8 +71,11 @@ std::optional<int64_t> quern::getEntryCount(qwen::Role role,
   case qwen::Role::Sampling:
   case qwen::Role::SeenTokens:
   case qwen::Role::Logits:
+  case qwen::Role::DraftHidden:
   case qwen::Role::Tokens:
     return shape.rows;
+  case qwen::Role::Sequences:
+    return shape.sequences;
   case qwen::Role::PageTable:
     return std::nullopt;
   }

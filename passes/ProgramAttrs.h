@@ -4,7 +4,8 @@
 // Roles of arguments and results, and after Shape the attributes that say
 // which program a function is:
 //   exec.program_kind = #exec<program_kind decode>
-//   exec.tokens, exec.rows   largest token and row counts of a step (i64)
+//   exec.tokens, exec.rows, exec.sequences
+//       largest token, row and sequence counts of a step (i64)
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUERN_PASSES_PROGRAMATTRS_H
@@ -23,6 +24,7 @@ namespace quern {
 struct ProgramShape {
   int64_t tokens = 0;
   int64_t rows = 0;
+  int64_t sequences = 0;
 };
 
 std::optional<qwen::Role> getArgumentRole(mlir::func::FuncOp func,

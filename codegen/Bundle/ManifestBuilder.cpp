@@ -250,7 +250,8 @@ LogicalResult ManifestBuilder::addProgram(exec::ProgramOp op) {
   program->max_tokens = op.getTokens();
   program->max_rows = op.getRows();
   program->arena_peak = op.getArenaPeak().value_or(0);
-  program->logits_offset = program->hidden_offset = kAbsentOffset;
+  program->logits_offset = program->hidden_offset =
+      program->draft_hidden_offset = kAbsentOffset;
   bool barrier = false;
   for (Operation &nested : op.getBody().front()) {
     if (isa<exec::BarrierOp>(nested)) {
@@ -260,6 +261,9 @@ LogicalResult ManifestBuilder::addProgram(exec::ProgramOp op) {
         program->logits_offset = alloc.getOffset().value_or(kAbsentOffset);
       if (alloc.getRole() == exec::BufferRole::Hidden)
         program->hidden_offset = alloc.getOffset().value_or(kAbsentOffset);
+      if (alloc.getRole() == exec::BufferRole::DraftHidden)
+        program->draft_hidden_offset =
+            alloc.getOffset().value_or(kAbsentOffset);
     } else if (auto dispatchOp = dyn_cast<exec::DispatchOp>(nested)) {
       auto dispatch = buildDispatch(dispatchOp);
       if (failed(dispatch))

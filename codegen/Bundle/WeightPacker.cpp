@@ -60,6 +60,23 @@ static Status packInterleaved(exec::WeightOp weight,
   return Status::ok();
 }
 
+/// Appends all first parts of the groups of a source, then all second parts...
+static Status appendParts(std::span<const std::byte> source,
+                          ArrayRef<int64_t> parts, size_t rowBytes,
+                          BundleWriter &writer) {
+  size_t groupBytes = 0;
+  for (int64_t part : parts)
+    groupBytes += part * rowBytes;
+  size_t begin = 0;
+  for (int64_t part : parts) {
+    size_t partBytes = part * rowBytes;
+    for (size_t at = begin; at < source.size(); at += groupBytes)
+      QUERN_RETURN_IF_ERROR(writer.append(source.subspan(at, partBytes)));
+    begin += partBytes;
+  }
+  return Status::ok();
+}
+
 Status packWeight(exec::WeightOp weight, const WeightSource &sources,
                   BundleWriter &writer) {
   std::vector<std::span<const std::byte>> parts;
@@ -79,8 +96,15 @@ Status packWeight(exec::WeightOp weight, const WeightSource &sources,
                          std::to_string(expected));
   if (weight.getPacking() == exec::Packing::Interleave)
     return packInterleaved(weight, parts, writer);
-  for (std::span<const std::byte> part : parts)
-    QUERN_RETURN_IF_ERROR(writer.append(part));
+  size_t rowBytes = expected / type.getDimSize(0);
+  for (auto [index, source] : llvm::enumerate(parts)) {
+    ArrayRef<int64_t> order;
+    if (weight.getParts())
+      order = cast<DenseI64ArrayAttr>((*weight.getParts())[index]);
+    QUERN_RETURN_IF_ERROR(order.empty()
+                              ? writer.append(source)
+                              : appendParts(source, order, rowBytes, writer));
+  }
   return Status::ok();
 }
 

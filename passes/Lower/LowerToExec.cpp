@@ -24,6 +24,9 @@ static Value createRoleBuffer(ProgramBuilder &builder, Location location,
     return builder.createPersistent(location, exec::BufferRole::Hidden, type);
   if (role == qwen::Role::Logits)
     return builder.createPersistent(location, exec::BufferRole::Logits, type);
+  if (role == qwen::Role::DraftHidden)
+    return builder.createPersistent(location, exec::BufferRole::DraftHidden,
+                                    type);
   // The step roles have the names of the qwen roles.
   std::optional<exec::StepRole> stepRole =
       exec::symbolizeStepRole(qwen::stringifyRole(role));

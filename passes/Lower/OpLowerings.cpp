@@ -76,7 +76,8 @@ static LogicalResult lower(qwen::LinearOp op, ProgramBuilder &b) {
   Packing packing = sources.size() == 1 ? Packing::Plain : Packing::Concatenate;
   b.dispatch(
       op, "linear", {getFeatures(op.getX())[0], getFeatures(op.getResult())[0]},
-      {b.read(op.getX()), b.readWeight(op.getLoc(), packing, sources),
+      {b.read(op.getX()),
+       b.readWeight(op.getLoc(), packing, sources, op.getPartsAttr()),
        b.write(op.getResult())},
       {b.makeCountConfig(), b.makeConfig("epilogue", StringRef("none"))});
   return success();

@@ -57,9 +57,10 @@ Value ProgramBuilder::getReference(Location location, StringRef symbol,
 
 DispatchArgument ProgramBuilder::readWeight(Location location,
                                             exec::Packing packing,
-                                            ArrayRef<Attribute> sources) {
+                                            ArrayRef<Attribute> sources,
+                                            ArrayAttr parts) {
   exec::WeightOp weight =
-      requests.getWeight(packing, builder.getArrayAttr(sources));
+      requests.getWeight(packing, builder.getArrayAttr(sources), parts);
   RankedTensorType type = weight.getTensorType();
   return {getReference<exec::WeightRefOp>(location, weight.getSymName(), type),
           exec::Effect::Read, type};

@@ -52,9 +52,11 @@ public:
   /// A temporary that stands for no value of the function.
   DispatchArgument writeTemporary(mlir::Location location,
                                   mlir::RankedTensorType tensor);
-  /// A weight packed from the qwen.weight symbols `sources`.
+  /// A weight packed from the qwen.weight symbols `sources`, with `parts` as
+  /// in qwen.linear.
   DispatchArgument readWeight(mlir::Location location, exec::Packing packing,
-                              llvm::ArrayRef<mlir::Attribute> sources);
+                              llvm::ArrayRef<mlir::Attribute> sources,
+                              mlir::ArrayAttr parts = {});
   DispatchArgument readConstant(mlir::Location location, llvm::StringRef name,
                                 mlir::ElementsAttr value);
   DispatchArgument useState(mlir::Location location,

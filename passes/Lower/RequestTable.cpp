@@ -26,10 +26,11 @@ exec::KernelOp RequestTable::getKernel(Location location, StringRef name,
   return kernel;
 }
 
-exec::WeightOp RequestTable::getWeight(exec::Packing packing,
-                                       ArrayAttr sources) {
+exec::WeightOp RequestTable::getWeight(exec::Packing packing, ArrayAttr sources,
+                                       ArrayAttr parts) {
   auto packingAttr = exec::PackingAttr::get(builder.getContext(), packing);
-  Attribute key = builder.getArrayAttr({packingAttr, sources});
+  Attribute key = builder.getArrayAttr(
+      {packingAttr, sources, parts ? parts : builder.getArrayAttr({})});
   exec::WeightOp &weight = weights[key];
   if (weight)
     return weight;
@@ -52,7 +53,7 @@ exec::WeightOp RequestTable::getWeight(exec::Packing packing,
   std::string name = joinNames(names, "", "_", "") + "." +
                      exec::stringifyPacking(packing).str();
   weight = exec::WeightOp::create(
-      builder, builder.getFusedLoc(locations), name, packing, sources,
+      builder, builder.getFusedLoc(locations), name, packing, sources, parts,
       RankedTensorType::get(shape, type.getElementType()));
   symbols.insert(weight);
   return weight;

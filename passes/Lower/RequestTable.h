@@ -26,7 +26,9 @@ public:
                            mlir::DictionaryAttr config);
 
   /// The weight packed this way from `sources`, which are qwen.weight symbols.
-  exec::WeightOp getWeight(exec::Packing packing, mlir::ArrayAttr sources);
+  /// `parts` orders their rows; null leaves them.
+  exec::WeightOp getWeight(exec::Packing packing, mlir::ArrayAttr sources,
+                           mlir::ArrayAttr parts);
 
   /// The constant with this value; a new one is named after `name`.
   exec::ConstantOp getConstant(mlir::Location location, llvm::StringRef name,

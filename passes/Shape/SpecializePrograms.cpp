@@ -83,10 +83,24 @@ static func::FuncOp cloneAs(func::FuncOp forward, exec::ProgramKind kind,
   return func;
 }
 
+/// The most sequences that a step of so many tokens can have; 0 if the model
+/// does not ask for them.
+static int64_t countSequences(func::FuncOp forward, int64_t tokens) {
+  auto hasRole = [&](unsigned index) {
+    return getArgumentRole(forward, index) == qwen::Role::Sequences;
+  };
+  if (llvm::none_of(llvm::seq(forward.getNumArguments()), hasRole))
+    return 0;
+  auto model =
+      forward->getParentOfType<ModuleOp>()->getAttrOfType<qwen::ModelAttr>(
+          qwen::QwenDialect::getModelAttrName());
+  return model ? std::min(tokens, model.getNumSlots()) : tokens;
+}
+
 /// Row i is token i: the selection is the identity.
 static LogicalResult makeWhole(func::FuncOp forward, exec::ProgramKind kind,
                                int64_t tokens) {
-  ProgramShape shape{tokens, tokens};
+  ProgramShape shape{tokens, tokens, countSequences(forward, tokens)};
   func::FuncOp func = cloneAs(forward, kind, shape);
   qwen::SelectRowsOp select = findSelectRows(func);
   select.replaceAllUsesWith(select.getX());
@@ -97,7 +111,7 @@ static LogicalResult makeWhole(func::FuncOp forward, exec::ProgramKind kind,
 
 /// All up to the selection; returns the rows that it selects from.
 static LogicalResult makePrefill(func::FuncOp forward, int64_t tokens) {
-  ProgramShape shape{tokens, 0};
+  ProgramShape shape{tokens, 0, countSequences(forward, tokens)};
   func::FuncOp func = cloneAs(forward, exec::ProgramKind::Prefill, shape);
   Value hidden = findSelectRows(func).getX();
   Operation *terminator = func.getBody().front().getTerminator();
@@ -166,7 +180,7 @@ struct SpecializeProgramsPass
     if (failed(makeWhole(forward, exec::ProgramKind::Decode, decode)) ||
         failed(makeWhole(forward, exec::ProgramKind::Verify, verify)) ||
         failed(makePrefill(forward, prefill)) ||
-        failed(makeHead(forward, {prefill, verify})))
+        failed(makeHead(forward, {prefill, verify, 0})))
       return failure();
     forward.erase();
     numPrograms += 4;

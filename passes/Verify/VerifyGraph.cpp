@@ -19,6 +19,7 @@ using namespace quern;
 static LogicalResult verifyForwardRoles(func::FuncOp func) {
   using qwen::Role;
   auto verify = [&](unsigned count, auto getRole, ArrayRef<Role> expected,
+                    std::optional<Role> optional,
                     StringRef what) -> LogicalResult {
     SmallVector<Role> found;
     for (unsigned index = 0; index < count; ++index) {
@@ -33,19 +34,19 @@ static LogicalResult verifyForwardRoles(func::FuncOp func) {
       found.push_back(*role);
     }
     for (Role role : expected)
-      if (!llvm::is_contained(found, role))
+      if (role != optional && !llvm::is_contained(found, role))
         return func.emitOpError() << "has no " << what << " with the role "
                                   << qwen::stringifyRole(role);
     return success();
   };
-  if (failed(
-          verify(func.getNumArguments(), getArgumentRole,
-                 {Role::TokenIds, Role::Positions, Role::Slots, Role::PageTable,
-                  Role::Rows, Role::Sampling, Role::SeenTokens},
-                 "argument")))
+  if (failed(verify(func.getNumArguments(), getArgumentRole,
+                    {Role::TokenIds, Role::Positions, Role::Slots,
+                     Role::PageTable, Role::Rows, Role::Sampling,
+                     Role::SeenTokens, Role::Sequences},
+                    Role::Sequences, "argument")))
     return failure();
   return verify(func.getNumResults(), getResultRole,
-                {Role::Logits, Role::Tokens}, "result");
+                {Role::Logits, Role::Tokens}, std::nullopt, "result");
 }
 
 /// The caches of an attention hold the tokens of the step by then.

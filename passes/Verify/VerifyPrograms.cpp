@@ -14,22 +14,43 @@ namespace quern {
 
 using namespace quern;
 
-/// The roles of the arguments of a program, and of its results.
-static std::pair<SmallVector<qwen::Role>, SmallVector<qwen::Role>>
-getExpectedRoles(exec::ProgramKind kind) {
+/// The roles of the arguments of a program, which may be missing, and of its
+/// results, of which only `optional` may.
+namespace {
+struct ExpectedRoles {
+  SmallVector<qwen::Role> arguments;
+  SmallVector<qwen::Role> results;
+  std::optional<qwen::Role> optional = std::nullopt;
+};
+} // namespace
+
+static ExpectedRoles getExpectedRoles(exec::ProgramKind kind) {
   using qwen::Role;
   switch (kind) {
   case exec::ProgramKind::Decode:
   case exec::ProgramKind::Verify:
     return {{Role::TokenIds, Role::Positions, Role::Slots, Role::PageTable,
-             Role::Sampling, Role::SeenTokens},
-            {Role::Logits, Role::Tokens}};
+             Role::Sequences, Role::Sampling, Role::SeenTokens},
+            {Role::Logits, Role::Tokens, Role::Hidden},
+            Role::Hidden};
   case exec::ProgramKind::Prefill:
-    return {{Role::TokenIds, Role::Positions, Role::Slots, Role::PageTable},
+    return {{Role::TokenIds, Role::Positions, Role::Slots, Role::PageTable,
+             Role::Sequences},
             {Role::Hidden}};
   case exec::ProgramKind::Head:
     return {{Role::Hidden, Role::Rows, Role::Sampling, Role::SeenTokens},
             {Role::Logits, Role::Tokens}};
+  case exec::ProgramKind::DraftPrefill:
+  case exec::ProgramKind::DraftVerify:
+    return {{Role::TokenIds, Role::Positions, Role::Slots, Role::PageTable,
+             Role::Sequences, Role::Hidden, Role::Rows, Role::Sampling,
+             Role::SeenTokens},
+            {Role::Logits, Role::Tokens, Role::DraftHidden}};
+  case exec::ProgramKind::DraftDecode:
+    return {{Role::TokenIds, Role::Positions, Role::Slots, Role::PageTable,
+             Role::Sequences, Role::DraftHidden, Role::Rows, Role::Sampling,
+             Role::SeenTokens},
+            {Role::Logits, Role::Tokens, Role::DraftHidden}};
   }
   llvm_unreachable("unknown kind");
 }
@@ -60,7 +81,7 @@ static LogicalResult verifyInterfaceValue(func::FuncOp func, Type type,
 
 static LogicalResult verifyInterface(func::FuncOp func, exec::ProgramKind kind,
                                      const ProgramShape &shape) {
-  auto [arguments, results] = getExpectedRoles(kind);
+  auto [arguments, results, optional] = getExpectedRoles(kind);
   for (auto [index, type] : llvm::enumerate(func.getArgumentTypes()))
     if (failed(verifyInterfaceValue(func, type, getArgumentRole(func, index),
                                     shape, arguments,
@@ -70,7 +91,7 @@ static LogicalResult verifyInterface(func::FuncOp func, exec::ProgramKind kind,
     if (failed(verifyInterfaceValue(func, type, getResultRole(func, index),
                                     shape, results, "result " + Twine(index))))
       return failure();
-  // An argument that the model doesn't use may be missing, a result may not.
+  llvm::erase_if(results, [&](qwen::Role role) { return role == optional; });
   if (!results.empty())
     return func.emitOpError() << "has no result with the role "
                               << qwen::stringifyRole(results.front());

@@ -37,6 +37,8 @@ static RoleShape getRoleShape(StepRole role, uint64_t tokens, uint64_t rows,
     return {model.num_slots(), pagesPerSlot, true, DType::I32};
   case StepRole::Sampling:
     return {rows, 8, false, DType::F32};
+  case StepRole::Sequences:
+    return {1, 8, false, DType::I32};
   case StepRole::SeenTokens:
     return {rows, (uint64_t(model.vocab_size()) + 31) / 32, false, DType::I32};
   }
@@ -98,8 +100,9 @@ Status TargetChecker::checkStepBuffers() {
     ranges.push_back({buffer.offset(), buffer.size(), i});
   }
   for (StepRole role : bundle::EnumValuesStepRole()) {
-    bool isNeeded =
-        role != StepRole::Rows || findProgram(bundle::ProgramKind::Head);
+    bool isNeeded = role == StepRole::Rows
+                        ? findProgram(bundle::ProgramKind::Head) != nullptr
+                        : role != StepRole::Sequences;
     if (isNeeded && !roles.contains(role))
       return broken(place + ".step_buffers",
                     std::string("no buffer of role ") +

@@ -150,12 +150,12 @@ Status reference::qkNormRopeAppend(const QkNormRope &operands,
                                    Output q) {
   int64_t tokens = placement.slots.size(), entry = shape.entrySize();
   int64_t queries = operands.heads * shape.headDim;
+  int64_t features = (operands.gated ? 2 : 1) * queries + 2 * entry;
   std::vector<float> rawQ, rawK, v;
   for (int64_t t = 0; t < tokens; ++t) {
-    Floats row =
-        operands.qkv.subspan(t * (queries + 2 * entry), queries + 2 * entry);
+    Floats row = operands.qkv.subspan(t * features, features);
     rawQ.insert(rawQ.end(), row.begin(), row.begin() + queries);
-    rawK.insert(rawK.end(), row.begin() + queries, row.end() - entry);
+    rawK.insert(rawK.end(), row.end() - 2 * entry, row.end() - entry);
     v.insert(v.end(), row.end() - entry, row.end());
   }
   std::vector<float> normedQ(rawQ.size()), normedK(rawK.size()), k(rawK.size());

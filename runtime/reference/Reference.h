@@ -143,13 +143,15 @@ Status attention(Floats q, int64_t heads, const Placement &placement,
 
 /// Operands of qkNormRopeAppend beside the placement and the caches.
 struct QkNormRope {
-  /// [T, (heads + 2 * shape.heads) * shape.headDim]: queries, keys, values.
+  /// [T, (heads + 2 * shape.heads) * shape.headDim]: queries, keys, values;
+  /// with `gated` as many gates as queries between them and the keys.
   Floats qkv;
   int64_t heads;
   Floats table;
   int64_t rotaryDim;
   Norm qNorm;
   Norm kNorm;
+  bool gated = false;
 };
 
 /// Norm and rotation of queries (into q [T, heads, headDim]) and keys, append

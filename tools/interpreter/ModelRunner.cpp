@@ -57,7 +57,9 @@ HostTensor ModelRunner::makeArgument(Role role, const Step &step,
   case Role::SeenTokens:
     return HostTensor::ofIntegers({rowCount, words},
                                   std::vector<int32_t>(rowCount * words));
+  case Role::Sequences:
   case Role::Hidden:
+  case Role::DraftHidden:
   case Role::Logits:
   case Role::Tokens:
     break;

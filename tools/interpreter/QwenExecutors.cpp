@@ -297,7 +297,8 @@ Results Executor::run(qwen::QkNormRopeAppendOp append) {
     return failure();
   HostTensor out = result(in(0).shape[0]);
   reference::QkNormRope parts = {in(0).floats,   out.shape[1], in(1).floats,
-                                 in(1).shape[1], *q,           *k};
+                                 in(1).shape[1], *q,           *k,
+                                 append.getGated()};
   return take(reference::qkNormRopeAppend(
                   parts, placement(2), cacheShape(append.getKeyCacheAttr()),
                   resultType(), interpreter.findState(append.getKeyCacheAttr()),

@@ -43,7 +43,8 @@ def Exec_StepRole
   I32EnumAttrCase<"PageTable", 4, "page_table">,
   I32EnumAttrCase<"Sampling", 5, "sampling">,
   I32EnumAttrCase<"SeenTokens", 6, "seen_tokens">,
-  I32EnumAttrCase<"Tokens", 7, "tokens">
+  I32EnumAttrCase<"Tokens", 7, "tokens">,
+  I32EnumAttrCase<"Sequences", 8, "sequences">
 ]>;
 def Exec_StepRoleAttr : Exec_EnumAttr<Exec_StepRole, "step_role">;
 
@@ -52,7 +53,10 @@ def Exec_ProgramKind
   I32EnumAttrCase<"Decode", 0, "decode">,
   I32EnumAttrCase<"Verify", 1, "verify">,
   I32EnumAttrCase<"Prefill", 2, "prefill">,
-  I32EnumAttrCase<"Head", 3, "head">
+  I32EnumAttrCase<"Head", 3, "head">,
+  I32EnumAttrCase<"DraftPrefill", 4, "draft_prefill">,
+  I32EnumAttrCase<"DraftVerify", 5, "draft_verify">,
+  I32EnumAttrCase<"DraftDecode", 6, "draft_decode">
 ]>;
 def Exec_ProgramKindAttr : Exec_EnumAttr<Exec_ProgramKind, "program_kind">;
 
@@ -74,7 +78,8 @@ def Exec_PackingAttr : Exec_EnumAttr<Exec_Packing, "packing">;
 def Exec_BufferRole
     : Exec_I32Enum<"BufferRole", "an arena buffer that outlives its program", [
   I32EnumAttrCase<"Hidden", 0, "hidden">,
-  I32EnumAttrCase<"Logits", 1, "logits">
+  I32EnumAttrCase<"Logits", 1, "logits">,
+  I32EnumAttrCase<"DraftHidden", 2, "draft_hidden">
 ]>;
 def Exec_BufferRoleAttr : Exec_EnumAttr<Exec_BufferRole, "buffer_role">;
 

@@ -104,6 +104,11 @@ LogicalResult ConstantRefOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 LogicalResult WeightOp::verify() {
   size_t count = getSources().size();
+  if (getParts() && getPacking() == Packing::Interleave)
+    return emitOpError("interleave takes no parts");
+  if (getParts() && getParts()->size() != count)
+    return emitOpError() << "has " << getParts()->size()
+                         << " lists of parts for " << count << " sources";
   switch (getPacking()) {
   case Packing::Plain:
     if (count != 1)
@@ -131,11 +136,30 @@ LogicalResult WeightOp::verify() {
       !!BufferType::getChecked(error, getContext(), getTensorType()));
 }
 
+/// Checks that groups of the parts of source `index` fill its rows.
+static LogicalResult verifyParts(WeightOp op, size_t index, int64_t rows) {
+  if (!op.getParts())
+    return success();
+  ArrayRef<int64_t> parts = cast<DenseI64ArrayAttr>((*op.getParts())[index]);
+  int64_t group = 0;
+  for (int64_t part : parts) {
+    if (part < 1 || part > rows - group)
+      return op.emitOpError()
+             << "has a part of " << part << " rows in a source of " << rows;
+    group += part;
+  }
+  if (parts.empty() || rows % group == 0)
+    return success();
+  return op.emitOpError() << "has groups of " << group
+                          << " rows in a source of " << rows;
+}
+
 LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   RankedTensorType type = getTensorType();
   int64_t rows = 0;
   Operation *first = nullptr;
-  for (auto source : getSources().getAsRange<FlatSymbolRefAttr>()) {
+  for (auto [index, attr] : llvm::enumerate(getSources())) {
+    auto source = cast<FlatSymbolRefAttr>(attr);
     FailureOr<Operation *> weight =
         lookupSymbol(*this, source, "qwen.weight", symbols);
     if (failed(weight))
@@ -162,6 +186,8 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
           << "the source has type " << sourceType;
       return diag;
     }
+    if (failed(verifyParts(*this, index, sourceType.getDimSize(0))))
+      return failure();
     first = first ? first : *weight;
     rows += sourceType.getDimSize(0);
   }
@@ -276,7 +302,7 @@ LogicalResult StepOp::verify() {
   RankedTensorType tensor = getType().getTensor();
   StepRole role = getRole();
   bool isTable = role == StepRole::PageTable || role == StepRole::Sampling ||
-                 role == StepRole::SeenTokens;
+                 role == StepRole::SeenTokens || role == StepRole::Sequences;
   Type element = role == StepRole::Sampling
                      ? Type(Float32Type::get(getContext()))
                      : Type(IntegerType::get(getContext(), 32));
@@ -287,6 +313,13 @@ LogicalResult StepOp::verify() {
                          << ", found " << tensor;
   if (role == StepRole::PageTable)
     return success();
+  if (role == StepRole::Sequences) {
+    if (tensor.getDimSize(1) == 8 &&
+        tensor.getDimSize(0) <= int64_t(program.getTokens()))
+      return success();
+    return emitOpError() << "sequences expects at most " << program.getTokens()
+                         << " rows of 8 numbers, found " << tensor;
+  }
   bool perToken = role == StepRole::TokenIds || role == StepRole::Positions ||
                   role == StepRole::Slots;
   int64_t count = perToken ? program.getTokens() : program.getRows();

@@ -41,7 +41,9 @@ def Exec_WeightOp : Exec_ModuleOp<"weight", [
     the rows of each pair, one pair after the other: a0, b0, a1, b1, ...; or it
     takes one source of rank 3 and alternates the first and the second half of
     the rows of each of its matrices. The sources are `qwen.weight` symbols of
-    one element type; the bytes themselves never enter the IR.
+    one element type; the bytes themselves never enter the IR. `parts` has one
+    list for each source of a `plain` or `concatenate` weight and orders its
+    rows as qwen.linear says.
 
     Example:
     ```mlir
@@ -53,9 +55,12 @@ def Exec_WeightOp : Exec_ModuleOp<"weight", [
     SymbolNameAttr:$sym_name,
     Exec_PackingAttr:$packing,
     TypedArrayAttrBase<FlatSymbolRefAttr, "array of weight symbols">:$sources,
+    OptionalAttr<TypedArrayAttrBase<DenseI64ArrayAttr,
+        "array of lists of rows">>:$parts,
     TypeAttrOf<AnyRankedTensor>:$type);
   let assemblyFormat = [{
-    $sym_name custom<Keyword>($packing) $sources attr-dict `:` $type
+    $sym_name custom<Keyword>($packing) $sources (`parts` $parts^)? attr-dict
+    `:` $type
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -196,7 +201,8 @@ def Exec_StepOp : Exec_BufferOp<"step", [Pure]> {
     Written by the host before the step, or read by it afterwards (`tokens`).
     The element type and rank follow from the role; `token_ids`, `positions`
     and `slots` have one entry per token of the program, `rows`, `sampling`,
-    `seen_tokens` and `tokens` one per row.
+    `seen_tokens` and `tokens` one per row, `sequences` one row of 8 numbers for
+    each sequence that a step can have.
 
     Example:
     ```mlir
@@ -254,9 +260,10 @@ def Exec_AllocOp : Exec_BufferOp<"alloc"> {
   let summary = "a buffer of the arena";
   let description = [{
     A temporary whose contents are lost after its last use in the program,
-    except for the persistent ones: `hidden` (written by prefill, read by head)
-    and `logits` (read by the host on request), which no other buffer of any
-    program overlaps. `offset` is in bytes from the start of the arena, set by
+    except for the persistent ones: `hidden` (written by prefill, read by head
+    and the draft programs), `draft_hidden` (passed from one draft program to
+    the next) and `logits` (read by the host on request), which no other buffer
+    of any program overlaps. `offset` is in bytes from the start of the arena, set by
     memory planning.
 
     Example:

@@ -62,6 +62,20 @@ void AttentionOp::getEffects(Effects &effects) {
 }
 
 LogicalResult AttentionOp::verify() {
+  if (getGate()) {
+    RankedTensorType gate = getGate().getType(), q = getType();
+    uint64_t needed = q.getDimSize(1) * q.getDimSize(2);
+    uint64_t features = gate.getDimSize(1);
+    if (gate.getElementType() != q.getElementType())
+      return emitOpError() << "gate has elements of " << gate.getElementType()
+                           << ", expected " << q.getElementType();
+    if (getGateOffset() > features || needed > features - getGateOffset())
+      return emitOpError() << "gate takes " << needed
+                           << " features from offset " << getGateOffset()
+                           << " of " << features;
+  } else if (getGateOffset() != 0) {
+    return emitOpError("has a gate_offset without a gate");
+  }
   if (getScale().isFinite() && !getScale().isNegative() && !getScale().isZero())
     return success();
   return emitOpError("scale must be positive and finite");
@@ -86,6 +100,12 @@ LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return diagnostic;
 }
 
+LogicalResult SigmoidGateOp::verify() {
+  if (getGate().getType().getElementType() != getType().getElementType())
+    return emitOpError("gate has another element type than x");
+  return verifySameShape(*this, "x", getX(), "gate", getGate());
+}
+
 OperandRange QkNormRopeAppendOp::getTokenOperands() {
   return getOperands().drop_back();
 }
@@ -107,8 +127,9 @@ LogicalResult QkNormRopeAppendOp::verify() {
     return emitOpError() << "num_kv_heads is " << getNumKvHeads()
                          << ", expected a divisor of num_heads "
                          << getNumHeads();
+  int64_t queries = (getGated() ? 2 : 1) * getNumHeads();
   int64_t features =
-      static_cast<int64_t>(getNumHeads() + 2 * getNumKvHeads()) * headDim;
+      (queries + 2 * static_cast<int64_t>(getNumKvHeads())) * headDim;
   if (qkv.getDimSize(1) != features ||
       qkv.getElementType() != q.getElementType())
     return emitOpError() << "qkv has " << qkv.getDimSize(1) << " features of "

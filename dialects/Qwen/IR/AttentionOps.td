@@ -43,7 +43,9 @@ def Qwen_AttentionOp : Qwen_StateAccessOp<"attention",
     Token t attends to positions 0..positions[t] of its slot (all tokens of the
     step have been appended). With g = h / (Hq / Hk): score[p] = scale *
     sum_d q[t, h, d] * key[p, g, d]; result[t, h, :] = sum_p softmax(score)[p] *
-    value[p, g, :]. Scores, softmax and sums are f32.
+    value[p, g, :]. Scores, softmax and sums are f32. With a gate [T, N] the
+    result is multiplied by sigmoid(gate[t, gate_offset + h * D + d]) before it
+    is rounded (formed by graph passes; see qwen.sigmoid_gate).
 
     Example:
     ```mlir
@@ -51,15 +53,45 @@ def Qwen_AttentionOp : Qwen_StateAccessOp<"attention",
         : tensor<?x4x32xbf16>, tensor<?xi32>, tensor<?xi32>, tensor<4x16xi32>
     ```
   }];
-  let arguments = (ins Qwen_Heads:$q, FlatSymbolRefAttr:$key_cache,
+  let arguments = (ins Qwen_Heads:$q, Optional<Qwen_Activation>:$gate,
+                       FlatSymbolRefAttr:$key_cache,
                        FlatSymbolRefAttr:$value_cache,
                        Qwen_TokenIntegers:$slots, Qwen_TokenIntegers:$positions,
-                       Qwen_PageTable:$page_table, F64Attr:$scale);
+                       Qwen_PageTable:$page_table, F64Attr:$scale,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr,
+                           [IntNonNegative]>, "0">:$gate_offset);
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$q,
+      "::mlir::FlatSymbolRefAttr":$key_cache,
+      "::mlir::FlatSymbolRefAttr":$value_cache, "::mlir::Value":$slots,
+      "::mlir::Value":$positions, "::mlir::Value":$page_table,
+      "::mlir::FloatAttr":$scale),
+      [{ build($_builder, $_state, result, q, ::mlir::Value(), key_cache,
+               value_cache, slots, positions, page_table, scale); }]>];
   let results = (outs Qwen_Heads:$result);
   let assemblyFormat = "$q `,` $key_cache `,` $value_cache `,` $slots `,` "
-                       "$positions `,` $page_table attr-dict `:` type($q) "
+                       "$positions `,` $page_table "
+                       "(`gate` $gate^ `:` type($gate))? attr-dict `:` type($q) "
                        "`,` type($slots) `,` type($positions) `,` "
                        "type($page_table)";
+  let hasVerifier = 1;
+}
+
+def Qwen_SigmoidGateOp : Qwen_Op<"sigmoid_gate",
+    [Pure, AllTypesMatch<["x", "result"]>,
+     DeclareOpInterfaceMethods<Qwen_TokenDimOpInterface>]> {
+  let summary = "the output gate of an attention";
+  let description = [{
+    result[t, i] = x[t, i] * sigmoid(gate[t, i]) with sigmoid(z) = 1 / (1 +
+    exp(-z)). Gated attention puts it in front of o_proj.
+
+    Example:
+    ```mlir
+    %1 = qwen.sigmoid_gate %0, %gate : tensor<?x128xbf16>, tensor<?x128xbf16>
+    ```
+  }];
+  let arguments = (ins Qwen_Activation:$x, Qwen_Activation:$gate);
+  let results = (outs Qwen_Activation:$result);
+  let assemblyFormat = "$x `,` $gate attr-dict `:` type($x) `,` type($gate)";
   let hasVerifier = 1;
 }
 
@@ -70,7 +102,8 @@ def Qwen_QkNormRopeAppendOp : Qwen_StateAccessOp<"qk_norm_rope_append"> {
     features. q = rope(rms_norm(queries, q_norm), table), k =
     rope(rms_norm(keys, k_norm), table); k and the values are appended as by
     qwen.cache_append, q is the result. Between norm and rotation nothing is
-    rounded: only q, k and v are, once. Formed by graph passes.
+    rounded: only q, k and v are, once. With `gated`, Hq gate heads stand
+    between the queries and the keys and are left alone. Formed by graph passes.
 
     Example:
     ```mlir
@@ -89,7 +122,7 @@ def Qwen_QkNormRopeAppendOp : Qwen_StateAccessOp<"qk_norm_rope_append"> {
                        ConfinedAttr<I64Attr, [IntPositive]>:$num_heads,
                        ConfinedAttr<I64Attr, [IntPositive]>:$num_kv_heads,
                        F64Attr:$epsilon,
-                       UnitAttr:$unit_offset);
+                       UnitAttr:$unit_offset, UnitAttr:$gated);
   let results = (outs Qwen_Heads:$result);
   let assemblyFormat = "$qkv `,` $table `,` $slots `,` $positions `,` "
                        "$page_table `,` $q_norm `,` $k_norm `,` $key_cache "

@@ -9,8 +9,15 @@ include "mlir/IR/EnumAttr.td"
 def Qwen_KeyCache : I32EnumAttrCase<"KeyCache", 0, "key_cache">;
 def Qwen_ValueCache : I32EnumAttrCase<"ValueCache", 1, "value_cache">;
 
-def Qwen_StateKind : I32EnumAttr<"StateKind", "what a state holds",
-                                 [Qwen_KeyCache, Qwen_ValueCache]> {
+def Qwen_Recurrent : I32EnumAttrCase<"Recurrent", 2, "recurrent">;
+def Qwen_Convolution : I32EnumAttrCase<"Convolution", 3, "convolution">;
+def Qwen_DeltaKeys : I32EnumAttrCase<"DeltaKeys", 4, "delta_keys">;
+def Qwen_DeltaUpdates : I32EnumAttrCase<"DeltaUpdates", 5, "delta_updates">;
+def Qwen_DeltaDecays : I32EnumAttrCase<"DeltaDecays", 6, "delta_decays">;
+
+def Qwen_StateKind : I32EnumAttr<"StateKind", "what a state holds", [
+    Qwen_KeyCache, Qwen_ValueCache, Qwen_Recurrent, Qwen_Convolution,
+    Qwen_DeltaKeys, Qwen_DeltaUpdates, Qwen_DeltaDecays]> {
   let cppNamespace = "::quern::qwen";
   let genSpecializedAttr = 0;
 }
@@ -30,7 +37,9 @@ def Qwen_Role : I32EnumAttr<"Role", "role of an argument or a result", [
     Qwen_RoleCase<"SeenTokens", 6, "seen_tokens">,
     Qwen_RoleCase<"Hidden", 7, "hidden">,
     Qwen_RoleCase<"Logits", 8, "logits">,
-    Qwen_RoleCase<"Tokens", 9, "tokens">]> {
+    Qwen_RoleCase<"Tokens", 9, "tokens">,
+    Qwen_RoleCase<"Sequences", 10, "sequences">,
+    Qwen_RoleCase<"DraftHidden", 11, "draft_hidden">]> {
   let cppNamespace = "::quern::qwen";
   let genSpecializedAttr = 0;
 }

@@ -80,9 +80,11 @@ static std::pair<int64_t, bool> roleRankAndInteger(Role role) {
     return {1, true};
   case Role::PageTable:
   case Role::SeenTokens:
+  case Role::Sequences:
     return {2, true};
   case Role::Sampling:
   case Role::Hidden:
+  case Role::DraftHidden:
   case Role::Logits:
     return {2, false};
   }

@@ -3,6 +3,7 @@
 #define QUERN_DIALECTS_QWEN_IR_QWENOPS_TD
 
 include "dialects/Qwen/IR/AttentionOps.td"
+include "dialects/Qwen/IR/DeltaOps.td"
 include "dialects/Qwen/IR/EmbeddingOps.td"
 include "dialects/Qwen/IR/GluOps.td"
 include "dialects/Qwen/IR/HeadOps.td"

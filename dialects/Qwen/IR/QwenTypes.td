@@ -26,6 +26,8 @@ class Qwen_TokenTensor<list<Type> elements, int rank, string features>
 def Qwen_Activation : Qwen_TokenTensor<Qwen_ComputeTypes, 2, "features">;
 def Qwen_Residual : Qwen_TokenTensor<[F32], 2, "features">;
 def Qwen_Heads : Qwen_TokenTensor<Qwen_ComputeTypes, 3, "heads x head_dim">;
+def Qwen_HeadsF32 : Qwen_TokenTensor<[F32], 3, "heads x head_dim">;
+def Qwen_HeadScalars : Qwen_TokenTensor<[F32], 2, "heads">;
 def Qwen_RopeTable : Qwen_TokenTensor<[F32], 2, "rotary_dim">;
 def Qwen_Logits : Qwen_TokenTensor<[F32], 2, "vocabulary">;
 def Qwen_Sampling : Qwen_TokenTensor<[F32], 2, "sampling parameters">;
@@ -40,6 +42,14 @@ def Qwen_PageTable
                       ".hasStaticShape()">]>,
            "static 2D tensor of 32-bit signless integer values, slots x pages "
            "per slot",
+           "::mlir::RankedTensorType">;
+
+// One row per sequence of a step: where its tokens and its states are.
+def Qwen_Sequences
+    : Type<And<[TensorRankOf<[I32], [2]>.predicate,
+                CPred<"::llvm::cast<::mlir::ShapedType>($_self)"
+                      ".getDimSize(1) == 8">]>,
+           "2D tensor of 32-bit signless integer values, sequences x 8",
            "::mlir::RankedTensorType">;
 
 def Qwen_StaticTensor

@@ -15,12 +15,41 @@ LogicalResult WeightOp::verify() {
   return success();
 }
 
+/// The dimensions of a state of this kind.
+static StringRef getStateLayout(StateKind kind) {
+  switch (kind) {
+  case StateKind::KeyCache:
+  case StateKind::ValueCache:
+    return "pages x page_size x heads x head_dim";
+  case StateKind::Recurrent:
+    return "slots x heads x key_head_dim x value_head_dim";
+  case StateKind::Convolution:
+    return "slots x ring x channels";
+  case StateKind::DeltaKeys:
+  case StateKind::DeltaUpdates:
+    return "slots x ring x heads x head_dim";
+  case StateKind::DeltaDecays:
+    return "slots x ring x heads";
+  }
+  llvm_unreachable("unknown kind");
+}
+
 LogicalResult StateOp::verify() {
-  if (getTensorType().getRank() != 4)
+  StringRef layout = getStateLayout(getKind());
+  int64_t rank = layout.count(" x ") + 1;
+  if (getTensorType().getRank() != rank)
     return emitOpError() << "of kind " << stringifyStateKind(getKind())
                          << " has rank " << getTensorType().getRank()
-                         << ", expected 4: pages x page_size x heads x "
-                            "head_dim";
+                         << ", expected " << rank << ": " << layout;
+  bool isDelta = getKind() == StateKind::Recurrent ||
+                 getKind() == StateKind::DeltaKeys ||
+                 getKind() == StateKind::DeltaUpdates ||
+                 getKind() == StateKind::DeltaDecays;
+  if (isDelta && !getTensorType().getElementType().isF32())
+    return emitOpError() << "of kind " << stringifyStateKind(getKind())
+                         << " has elements of "
+                         << getTensorType().getElementType()
+                         << ", expected f32";
   return success();
 }
 
@@ -64,6 +93,18 @@ LogicalResult SliceFeaturesOp::verify() {
 
 OpFoldResult SliceFeaturesOp::fold(FoldAdaptor) {
   return getX().getType() == getType() ? getX() : Value();
+}
+
+LogicalResult ConcatFeaturesOp::verify() {
+  RankedTensorType a = getA().getType(), b = getB().getType(), to = getType();
+  if (a.getElementType() != to.getElementType() ||
+      b.getElementType() != to.getElementType())
+    return emitOpError("changes the element type");
+  if (a.getDimSize(1) + b.getDimSize(1) == to.getDimSize(1))
+    return success();
+  return emitOpError() << "result has " << to.getDimSize(1)
+                       << " features, expected "
+                       << a.getDimSize(1) + b.getDimSize(1);
 }
 
 OperandRange SelectRowsOp::getTokenOperands() { return getODSOperands(1); }

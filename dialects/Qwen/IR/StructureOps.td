@@ -41,7 +41,13 @@ def Qwen_StateOp : Qwen_Op<"state", [Symbol]> {
   let description = [{
     `key_cache` and `value_cache` are paged: tensor<pages x page_size x Hk x D>.
     Token p of slot s lies in row p mod page_size of page
-    page_table[s][p / page_size]. A state is all zeros before the first step.
+    page_table[s][p / page_size]. The states of a gated delta net are per slot
+    (qwen.gated_delta_rule, qwen.causal_conv1d): `recurrent`
+    tensor<slots x Hv x Dk x Dv>, `convolution` tensor<slots x ring x channels>,
+    `delta_keys` tensor<slots x ring x Hk x Dk>, `delta_updates`
+    tensor<slots x ring x Hv x Dv> and `delta_decays` tensor<slots x ring x Hv>;
+    position p lies in row p mod ring. All of them but `convolution` are f32. A
+    state is all zeros before the first step.
 
     Example:
     ```mlir
@@ -114,6 +120,25 @@ def Qwen_SliceFeaturesOp : Qwen_Op<"slice_features",
       "$x `offset` $offset attr-dict `:` type($x) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;
+}
+
+def Qwen_ConcatFeaturesOp : Qwen_Op<"concat_features",
+    [Pure, DeclareOpInterfaceMethods<Qwen_TokenDimOpInterface>]> {
+  let summary = "the features of two tensors side by side";
+  let description = [{
+    result[t, i] = a[t, i] for i < N, b[t, i - N] from there on, with N the
+    features of a. No number changes.
+
+    Example:
+    ```mlir
+    %2 = qwen.concat_features %0, %1 : tensor<?x64xbf16>, tensor<?x64xbf16> -> tensor<?x128xbf16>
+    ```
+  }];
+  let arguments = (ins Qwen_Activation:$a, Qwen_Activation:$b);
+  let results = (outs Qwen_Activation:$result);
+  let assemblyFormat = "$a `,` $b attr-dict `:` type(operands) `->` "
+                       "type($result)";
+  let hasVerifier = 1;
 }
 
 def Qwen_SelectRowsOp : Qwen_Op<"select_rows",

@@ -75,19 +75,26 @@ LogicalResult verifyWeight(Operation *op, SymbolTableCollection &symbols,
   return diagnostic;
 }
 
+StateOp lookupState(Operation *op, SymbolTableCollection &symbols,
+                    FlatSymbolRefAttr name, StateKind kind) {
+  Operation *symbol = symbols.lookupNearestSymbolFrom(op, name);
+  auto state = dyn_cast_or_null<StateOp>(symbol);
+  if (state && state.getKind() == kind)
+    return state;
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << name << " is not a qwen.state of kind "
+                                  << stringifyStateKind(kind);
+  if (symbol)
+    diagnostic.attachNote(symbol->getLoc()) << "symbol declared here";
+  return nullptr;
+}
+
 LogicalResult verifyCache(Operation *op, SymbolTableCollection &symbols,
                           FlatSymbolRefAttr name, StateKind kind,
                           ArrayRef<int64_t> entry, Type element) {
-  Operation *symbol = symbols.lookupNearestSymbolFrom(op, name);
-  auto state = dyn_cast_or_null<StateOp>(symbol);
-  if (!state || state.getKind() != kind) {
-    InFlightDiagnostic diagnostic = op->emitOpError()
-                                    << name << " is not a qwen.state of kind "
-                                    << stringifyStateKind(kind);
-    if (symbol)
-      diagnostic.attachNote(symbol->getLoc()) << "symbol declared here";
-    return diagnostic;
-  }
+  StateOp state = lookupState(op, symbols, name, kind);
+  if (!state)
+    return failure();
   RankedTensorType type = state.getTensorType();
   if (type.getShape().drop_front(2) == entry &&
       type.getElementType() == element)

@@ -30,6 +30,11 @@ mlir::LogicalResult verifyCache(mlir::Operation *op,
                                 llvm::ArrayRef<int64_t> entry,
                                 mlir::Type element);
 
+/// Checks that `name` is a qwen.state of kind `kind`; an error at `op` and null
+/// if not.
+StateOp lookupState(mlir::Operation *op, mlir::SymbolTableCollection &symbols,
+                    mlir::FlatSymbolRefAttr name, StateKind kind);
+
 /// Checks that two tensors differ at most in element type.
 mlir::LogicalResult verifySameShape(mlir::Operation *op, llvm::StringRef aName,
                                     mlir::Value a, llvm::StringRef bName,
