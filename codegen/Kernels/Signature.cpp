@@ -77,10 +77,11 @@ private:
     if (!isFloat)
       return "the element type is not f32, f16 or bf16";
     if (pattern == "f") {
-      if (computeType.value_or(type) != type)
+      if (hasComputeType && computeType != type)
         return "the element type differs from the compute type of earlier "
                "arguments";
       computeType = type;
+      hasComputeType = true;
     }
     return "";
   }
@@ -108,7 +109,9 @@ private:
   }
 
   SignatureMatch &match;
-  std::optional<DataType> computeType;
+  // Not std::optional: GCC takes it for uninitialised (bug 80635).
+  DataType computeType = DataType::F32;
+  bool hasComputeType = false;
 };
 
 } // namespace
