@@ -14,6 +14,8 @@ BuildModel quern::findFamily(ModelFamily family) {
   switch (family) {
   case ModelFamily::Qwen3:
     return buildQwen3Dense;
+  case ModelFamily::Qwen3Moe:
+    return buildQwen3Moe;
   default:
     return nullptr;
   }

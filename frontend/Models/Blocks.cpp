@@ -98,18 +98,31 @@ Value Blocks::selfAttention(Value normed, StringRef layer) {
                      config.hiddenSize, model.getComputeType());
 }
 
-Value Blocks::mlp(Value normed, StringRef layer) {
-  const ModelConfig &config = model.getConfig();
-  std::string place = (layer + ".mlp").str();
+Value Blocks::swigluMlp(Value normed, StringRef place,
+                        int64_t intermediateSize) {
   Value gate = buildLinear(model, normed, style.prefix + place + ".gate_proj",
-                           config.intermediateSize, model.getComputeType());
+                           intermediateSize, model.getComputeType());
   Value up = buildLinear(model, normed, style.prefix + place + ".up_proj",
-                         config.intermediateSize, model.getComputeType());
+                         intermediateSize, model.getComputeType());
   Value gated =
       qwen::SwigluOp::create(model.getOpBuilder(), model.at(place + ".swiglu"),
                              gate.getType(), gate, up);
   return buildLinear(model, gated, style.prefix + place + ".down_proj",
-                     config.hiddenSize, model.getComputeType());
+                     model.getConfig().hiddenSize, model.getComputeType());
+}
+
+Value Blocks::mlp(Value normed, StringRef layer) {
+  return swigluMlp(normed, (layer + ".mlp").str(),
+                   model.getConfig().intermediateSize);
+}
+
+Value Blocks::feedForward(Value residual, StringRef layer,
+                          bool isMixtureOfExperts) {
+  std::string place = (layer + ".post_attention_layernorm").str();
+  Value normed = norm(residual, place, place);
+  if (isMixtureOfExperts)
+    return addMixtureOfExperts(residual, normed, layer);
+  return residualAdd(residual, mlp(normed, layer), layer + ".mlp.residual");
 }
 
 Value Blocks::residualAdd(Value residual, Value delta, const Twine &label) {

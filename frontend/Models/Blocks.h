@@ -34,6 +34,15 @@ public:
   mlir::Value selfAttention(mlir::Value normed, llvm::StringRef layer);
   /// Dense SwiGLU MLP on normed activations, before the residual add.
   mlir::Value mlp(mlir::Value normed, llvm::StringRef layer);
+  /// residual + a mixture of experts on normed activations, with the shared
+  /// expert if the config has one. The sizes are those of config.moe, which
+  /// must be there.
+  mlir::Value addMixtureOfExperts(mlir::Value residual, mlir::Value normed,
+                                  llvm::StringRef layer);
+  /// The second half of a decoder layer: residual + MLP of the normed residual,
+  /// dense or a mixture of experts.
+  mlir::Value feedForward(mlir::Value residual, llvm::StringRef layer,
+                          bool isMixtureOfExperts);
   mlir::Value residualAdd(mlir::Value residual, mlir::Value delta,
                           const llvm::Twine &label);
   /// Chosen rows, final norm, logits, sampled tokens; ends @forward.
@@ -46,6 +55,13 @@ private:
   /// Norm and rotation of queries or keys.
   mlir::Value normAndRotate(mlir::Value heads, llvm::StringRef layer,
                             llvm::StringRef name);
+  /// gate, up, SwiGLU and down of prefix + place, "layers.3.mlp".
+  mlir::Value swigluMlp(mlir::Value normed, llvm::StringRef place,
+                        int64_t intermediateSize);
+  /// Router and experts of prefix + place, "layers.3.mlp".
+  mlir::Value routedExperts(mlir::Value normed, llvm::StringRef place);
+  /// The shared expert of prefix + place, scaled by its gate.
+  mlir::Value sharedExpert(mlir::Value normed, llvm::StringRef place);
   /// The step's table of cosines and sines, made once.
   mlir::Value ropeTable();
 

@@ -16,6 +16,8 @@ BuildModel findFamily(ModelFamily family);
 
 /// qwen3: dense decoder layers with per-head norms of q and k.
 void buildQwen3Dense(ModelBuilder &model);
+/// qwen3_moe: the same with mixtures of experts in some or all layers.
+void buildQwen3Moe(ModelBuilder &model);
 
 } // namespace quern
 

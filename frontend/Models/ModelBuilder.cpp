@@ -125,11 +125,18 @@ FlatSymbolRefAttr ModelBuilder::cache(const Twine &name, qwen::StateKind kind) {
   return FlatSymbolRefAttr::get(builder.getContext(), text);
 }
 
+void ModelBuilder::refuse(const Status &error) {
+  if (refusal.isOk())
+    refusal = error;
+}
+
 void ModelBuilder::finish(Value logits, Value chosen) {
   func::ReturnOp::create(builder, at("forward"), ValueRange{logits, chosen});
 }
 
 LogicalResult ModelBuilder::account(ImportReport &report) {
+  if (!refusal.isOk())
+    return emitError(module.getLoc(), refusal.getMessage());
   Result<std::vector<std::string>> extra = checkTensors(
       checkpoint, expected, {.refuseExtra = options.refuseUnexpectedTensors});
   if (!extra.isOk())

@@ -27,6 +27,7 @@ public:
                const Checkpoint &checkpoint, const ImportOptions &options);
 
   const ModelConfig &getConfig() const { return config; }
+  const Checkpoint &getCheckpoint() const { return checkpoint; }
   const StepInputs &getInputs() const { return inputs; }
   mlir::OpBuilder &getOpBuilder() { return builder; }
   mlir::Type getComputeType() const { return computeType; }
@@ -48,10 +49,15 @@ public:
   /// A paged cache of the configured pages.
   mlir::FlatSymbolRefAttr cache(const llvm::Twine &name, qwen::StateKind kind);
 
+  /// Remembers an error of the checkpoint, the first one, for account(). The
+  /// caller goes on with any value of the right type.
+  void refuse(const Status &error);
+
   /// Ends @forward with its two results.
   void finish(mlir::Value logits, mlir::Value chosen);
 
-  /// Compares the tensors named so far with the checkpoint.
+  /// Compares the tensors named so far with the checkpoint; fails if something
+  /// was refused.
   mlir::LogicalResult account(ImportReport &report);
 
 private:
@@ -68,6 +74,7 @@ private:
   StepInputs inputs;
   llvm::StringMap<mlir::FlatSymbolRefAttr> weights;
   std::vector<ExpectedTensor> expected;
+  Status refusal;
   /// Names of tied tensors and of the embeddings that they repeat.
   std::vector<std::pair<std::string, std::string>> tied;
 };

@@ -20,10 +20,7 @@ void quern::buildQwen3Dense(ModelBuilder &model) {
         blocks.norm(x, layer + ".input_layernorm", layer + ".input_layernorm");
     x = blocks.residualAdd(x, blocks.selfAttention(normed, layer),
                            layer + ".self_attn.residual");
-    normed = blocks.norm(x, layer + ".post_attention_layernorm",
-                         layer + ".post_attention_layernorm");
-    x = blocks.residualAdd(x, blocks.mlp(normed, layer),
-                           layer + ".mlp.residual");
+    x = blocks.feedForward(x, layer, /*isMixtureOfExperts=*/false);
   }
   blocks.head(x);
 }

@@ -218,10 +218,10 @@ TEST(ConfigBad, Group9UnknownModels) {
   expectRefused({
       {"model_type", "\"llama\"",
        "$.model_type: unknown model type 'llama'; supported: qwen3", U},
-      {"model_type", "\"qwen3_moe\"",
-       "'qwen3_moe' is not supported yet; supported: qwen3", U},
-      {"model_type", "\"qwen3_next\"", "not supported yet", U},
-      {"model_type", "\"qwen3_5_moe\"", "not supported yet", U},
+      {"model_type", "\"qwen3_vl\"",
+       "'qwen3_vl' is not supported yet; supported: qwen3", U},
+      {"model_type", "\"qwen3_vl_moe\"", "not supported yet", U},
+      {"model_type", "\"qwen3_omni_moe\"", "not supported yet", U},
       {"model_type", "\"a\\u001b[31m\\n\"", "'a\\x1b[31m\\n'", U},
       {"architectures", "[\"Qwen3ForSequenceClassification\"]",
        "unknown architecture 'Qwen3ForSequenceClassification' of model type "

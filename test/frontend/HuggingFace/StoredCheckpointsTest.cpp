@@ -11,6 +11,7 @@
 #include "frontend/HuggingFace/TensorData.h"
 #include "runtime/base/Json.h"
 #include "test/support/Expect.h"
+#include "test/support/Golden.h"
 
 #include <algorithm>
 
@@ -29,7 +30,7 @@ static Result<ModelConfig> loadConfig(const std::string &name) {
   return loadModelConfig(folder);
 }
 
-class StoredCheckpoint : public testing::TestWithParam<std::string> {};
+class StoredCheckpoint : public testing::TestWithParam<const char *> {};
 
 TEST_P(StoredCheckpoint, MatchesItsListOfTensors) {
   std::string path = dataDir + "/checkpoints/" + GetParam();
@@ -79,12 +80,8 @@ TEST_P(StoredCheckpoint, GoldenFileIsRead) {
   EXPECT_GT(header->entries.size(), 20u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Dense, StoredCheckpoint,
-                         testing::Values("qwen3-dense-tied-bf16",
-                                         "qwen3-dense-untied-f32-sharded",
-                                         "qwen3-yarn-ropescaling-f32",
-                                         "qwen3-yarn-ropeparameters-f32"),
-                         [](const auto &info) {
+INSTANTIATE_TEST_SUITE_P(Models, StoredCheckpoint,
+                         testing::ValuesIn(goldenModels), [](const auto &info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;

@@ -1,81 +1,10 @@
 //===- ImportTest.cpp - from checkpoints to qwen IR -----------------------===//
-#include "frontend/Import.h"
-
 #include "dialects/Qwen/IR/QwenOps.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
-#include "runtime/base/SafetensorsWriter.h"
-#include "test/support/Expect.h"
-#include "test/support/Golden.h"
-#include "test/support/TempDir.h"
-
-#include <gtest/gtest.h>
+#include "test/frontend/Models/ImportFixture.h"
 
 using namespace quern;
 using namespace quern::test;
-
-namespace {
-
-class ImportTest : public testing::Test {
-protected:
-  void open(const std::string &name) {
-    model = TestModel::openGolden(name);
-    ASSERT_TRUE(model);
-    for (const auto &[tensorName, tensor] : model->checkpoint.getTensors())
-      tensors.push_back({tensorName,
-                         tensor.type,
-                         {tensor.shape.begin(), tensor.shape.end()},
-                         tensor.bytes});
-  }
-  SafetensorsTensor &at(const std::string &name) {
-    for (SafetensorsTensor &tensor : tensors)
-      if (tensor.name == name)
-        return tensor;
-    ADD_FAILURE() << name;
-    return tensors.front();
-  }
-  void remove(const std::string &name) {
-    std::erase_if(tensors, [&](auto &tensor) { return tensor.name == name; });
-  }
-
-  /// Writes `tensors` as a checkpoint and imports it; the diagnostic's text.
-  std::string importEdited() {
-    TempDir folder;
-    EXPECT_TRUE(
-        succeeds(writeSafetensors(folder.file("model.safetensors"), tensors)));
-    Result<ModelDir> directory = ModelDir::open(folder.str());
-    EXPECT_TRUE(succeeds(directory));
-    Result<Checkpoint> checkpoint =
-        Checkpoint::open(*directory, {.requireUniformType = false});
-    EXPECT_TRUE(succeeds(checkpoint));
-    return checkpoint.isOk() ? import(*checkpoint) : "";
-  }
-  std::string import(const Checkpoint &checkpoint) {
-    std::string message;
-    mlir::ScopedDiagnosticHandler handler(&context,
-                                          [&](mlir::Diagnostic &diagnostic) {
-                                            message += diagnostic.str();
-                                            return mlir::success();
-                                          });
-    report = {};
-    auto imported =
-        importCheckpoint(context, model->config, checkpoint, options, report);
-    EXPECT_EQ(mlir::failed(imported), !message.empty()) << message;
-    module = mlir::succeeded(imported) ? std::move(*imported)
-                                       : mlir::OwningOpRef<mlir::ModuleOp>();
-    return message;
-  }
-
-  mlir::MLIRContext context;
-  std::unique_ptr<TestModel> model;
-  std::vector<SafetensorsTensor> tensors;
-  ImportOptions options;
-  ImportReport report;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-};
-
-} // namespace
 
 TEST_F(ImportTest, AccountsForEveryTensor) {
   open("qwen3-dense-tied-bf16");
@@ -241,7 +170,7 @@ TEST_F(ImportTest, ContextBeyondTheTrainedOneIsAWarning) {
 
 TEST_F(ImportTest, FamilyThatIsNotBuiltYet) {
   open("qwen3-dense-tied-bf16");
-  model->config.family = ModelFamily::Qwen3Next;
+  model->config.family = ModelFamily::Qwen3VL;
   EXPECT_EQ(import(model->checkpoint),
-            "the model family qwen3_next cannot be built yet");
+            "the model family qwen3_vl cannot be built yet");
 }
