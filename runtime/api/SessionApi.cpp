@@ -65,8 +65,12 @@ extern "C" quern_status quern_session_truncate(quern_session *handle,
       return invalidArgument("length is " + std::to_string(length) +
                              ", the session has " + std::to_string(current) +
                              " tokens");
-    if (length != 0 && length != current && !engine->getGeometry().canTruncate)
-      return unsupported("sessions of this model can only be emptied");
+    if (session->sequence->getReachableLength(uint32_t(length)) != length)
+      return unsupported(
+          "length is " + std::to_string(length) +
+          ", but the recurrent states of this session can be taken back to " +
+          std::to_string(session->sequence->getShortestLength()) +
+          " tokens, or be emptied");
     session->sequence->truncate(uint32_t(length));
     return Status::ok();
   });

@@ -38,8 +38,8 @@ public:
   // The parts, in this order: later ones rely on earlier ones.
   Status checkModel();    // ModelVerifier.cpp
   Status checkSampling(); // ModelVerifier.cpp
-  Status checkStates();   // StorageVerifier.cpp
-  Status checkWeights();  // StorageVerifier.cpp
+  Status checkStates();   // StateVerifier.cpp
+  Status checkWeights();  // WeightVerifier.cpp
   Status checkTargets();  // TargetVerifier.cpp
 
   /// UTF-8 without NUL, at most maxBytes; not empty if required.
@@ -60,6 +60,8 @@ public:
   uint64_t weightsSize = 0; ///< Of the weights section.
   /// ceil(context_length / page_size); set by checkModel.
   uint64_t pagesPerSlot = 0;
+  /// Set by checkStates.
+  bool hasRecurrentStates = false;
 
 private:
   /// Text still to be looked at. FlatBuffers may share a string between many
@@ -68,7 +70,7 @@ private:
 };
 
 /// The checks of one target: TargetVerifier.cpp, StepVerifier.cpp,
-/// ProgramVerifier.cpp, PlanVerifier.cpp.
+/// ProgramSetVerifier.cpp, ProgramVerifier.cpp, PlanVerifier.cpp.
 class TargetChecker {
 public:
   TargetChecker(Checker &checker, const bundle::TargetPrograms &target,
@@ -90,10 +92,15 @@ private:
   Status checkProgram(const std::string &at, const bundle::Program &program);
   Status checkCounts(const std::string &at, const bundle::Program &program);
   Status checkKinds();
+  Status checkDraftKinds();
+  Status checkRings();
   Status checkHeadBuffers(const std::string &at,
                           const bundle::Program &program);
   Status checkResult(const std::string &at, std::string_view name,
                      uint64_t offset, uint64_t rows, uint64_t columns);
+  Status checkShared(const std::string &at, std::string_view name,
+                     uint64_t offset, uint64_t expected,
+                     bundle::ProgramKind owner);
   Status checkDispatch(const std::string &at, const bundle::Program &program,
                        const bundle::Dispatch &dispatch);
   Status checkGrid(const std::string &at, const bundle::Program &program,
@@ -103,6 +110,7 @@ private:
   Status checkStepBinding(const std::string &at,
                           const bundle::Binding &binding);
   const bundle::Program *findProgram(bundle::ProgramKind kind) const;
+  bool hasDrafts() const;
 
   Checker &checker;
   const bundle::TargetPrograms &target;

@@ -2,73 +2,8 @@
 
 #include "runtime/bundle/ManifestCheck.h"
 
-#include <tuple>
-
 using namespace quern;
 using namespace quern::manifestcheck;
-using bundle::ProgramKind;
-
-//===----------------------------------------------------------------------===//
-// The set of programs
-//===----------------------------------------------------------------------===//
-
-const bundle::Program *TargetChecker::findProgram(ProgramKind kind) const {
-  for (uint32_t i = 0; i < sizeOf(target.programs()); ++i)
-    if (target.programs()->Get(i)->kind() == kind)
-      return target.programs()->Get(i);
-  return nullptr;
-}
-
-Status TargetChecker::checkProgramSet() {
-  std::set<std::string_view> names;
-  std::set<ProgramKind> kinds;
-  for (uint32_t i = 0; i < sizeOf(target.programs()); ++i) {
-    const bundle::Program &program = *target.programs()->Get(i);
-    std::string at = element(place, "programs", i);
-    QUERN_RETURN_IF_ERROR(checker.checkUniqueName(at, program.name(), names));
-    QUERN_RETURN_IF_ERROR(checkEnum(at, "kind", program.kind()));
-    if (!kinds.insert(program.kind()).second)
-      return broken(at, std::string("a second program of kind ") +
-                            bundle::EnumNameProgramKind(program.kind()));
-    QUERN_RETURN_IF_ERROR(checkCounts(at, program));
-  }
-  return checkKinds();
-}
-
-/// The engine needs a decode program; prefill leaves its result to head.
-Status TargetChecker::checkKinds() {
-  if (!findProgram(ProgramKind::Decode))
-    return broken(place + ".programs", "no program of kind Decode");
-  const bundle::Program *prefill = findProgram(ProgramKind::Prefill);
-  const bundle::Program *head = findProgram(ProgramKind::Head);
-  if (!prefill != !head)
-    return broken(place + ".programs",
-                  std::string("a program of kind ") +
-                      (prefill ? "Prefill without one of kind Head"
-                               : "Head without one of kind Prefill"));
-  return Status::ok();
-}
-
-//===----------------------------------------------------------------------===//
-// One program
-//===----------------------------------------------------------------------===//
-
-Status TargetChecker::checkCounts(const std::string &at,
-                                  const bundle::Program &program) {
-  bool hasRows = program.kind() != ProgramKind::Prefill;
-  QUERN_RETURN_IF_ERROR(
-      checkBetween(at, "max_tokens", program.max_tokens(),
-                   program.kind() == ProgramKind::Head ? 0 : 1, 1u << 20));
-  QUERN_RETURN_IF_ERROR(checkBetween(at, "max_rows", program.max_rows(),
-                                     hasRows ? 1 : 0, 1u << 20));
-  bool isDirect = program.kind() == ProgramKind::Decode ||
-                  program.kind() == ProgramKind::Verify;
-  if (isDirect && program.max_rows() != program.max_tokens())
-    return broken(at, "max_rows is " + std::to_string(program.max_rows()) +
-                          ", expected max_tokens = " +
-                          std::to_string(program.max_tokens()));
-  return Status::ok();
-}
 
 Status TargetChecker::checkPrograms() {
   for (uint32_t i = 0; i < sizeOf(target.programs()); ++i)
@@ -87,49 +22,6 @@ Status TargetChecker::checkProgram(const std::string &at,
   for (uint32_t i = 0; i < program.dispatches()->size(); ++i)
     QUERN_RETURN_IF_ERROR(checkDispatch(element(at, "dispatches", i), program,
                                         *program.dispatches()->Get(i)));
-  return Status::ok();
-}
-
-/// An f32 [rows, columns] result in the arena.
-Status TargetChecker::checkResult(const std::string &at, std::string_view name,
-                                  uint64_t offset, uint64_t rows,
-                                  uint64_t columns) {
-  std::string where = at + "." + std::string(name);
-  QUERN_RETURN_IF_ERROR(checkAligned(where, offset));
-  // At most 2^20 rows of 2^22 numbers: no overflow.
-  return checkRange(where, offset, rows * columns * sizeof(float),
-                    target.arena_size(), "arena");
-}
-
-/// logits_offset and hidden_offset are there where the kind has them.
-Status TargetChecker::checkHeadBuffers(const std::string &at,
-                                       const bundle::Program &program) {
-  bool hasLogits = program.kind() != ProgramKind::Prefill;
-  bool hasHidden = program.kind() == ProgramKind::Prefill ||
-                   program.kind() == ProgramKind::Head;
-  for (auto [name, offset, isExpected] :
-       {std::tuple("logits_offset", program.logits_offset(), hasLogits),
-        std::tuple("hidden_offset", program.hidden_offset(), hasHidden)})
-    if ((offset != kAbsentOffset) != isExpected)
-      return broken(at, std::string(name) + " is " +
-                            (isExpected ? "absent" : "present") +
-                            " in a program of kind " +
-                            bundle::EnumNameProgramKind(program.kind()));
-  if (hasLogits)
-    QUERN_RETURN_IF_ERROR(
-        checkResult(at, "logits_offset", program.logits_offset(),
-                    program.max_rows(), checker.model.vocab_size()));
-  // Head reads what prefill wrote: checkKinds found both.
-  const bundle::Program *prefill = findProgram(ProgramKind::Prefill);
-  if (hasHidden && program.hidden_offset() != prefill->hidden_offset())
-    return broken(at, "hidden_offset is " +
-                          std::to_string(program.hidden_offset()) +
-                          ", but prefill has it at " +
-                          std::to_string(prefill->hidden_offset()));
-  if (hasHidden)
-    QUERN_RETURN_IF_ERROR(
-        checkResult(at, "hidden_offset", program.hidden_offset(),
-                    prefill->max_tokens(), checker.model.hidden_size()));
   return Status::ok();
 }
 

@@ -38,7 +38,8 @@ static RoleShape getRoleShape(StepRole role, uint64_t tokens, uint64_t rows,
   case StepRole::Sampling:
     return {rows, 8, false, DType::F32};
   case StepRole::Sequences:
-    return {1, 8, false, DType::I32};
+    return {std::min<uint64_t>(tokens, model.num_slots()), 8, false,
+            DType::I32};
   case StepRole::SeenTokens:
     return {rows, (uint64_t(model.vocab_size()) + 31) / 32, false, DType::I32};
   }
@@ -100,9 +101,11 @@ Status TargetChecker::checkStepBuffers() {
     ranges.push_back({buffer.offset(), buffer.size(), i});
   }
   for (StepRole role : bundle::EnumValuesStepRole()) {
-    bool isNeeded = role == StepRole::Rows
-                        ? findProgram(bundle::ProgramKind::Head) != nullptr
-                        : role != StepRole::Sequences;
+    bool isNeeded = true;
+    if (role == StepRole::Rows)
+      isNeeded = findProgram(bundle::ProgramKind::Head) != nullptr;
+    if (role == StepRole::Sequences)
+      isNeeded = checker.hasRecurrentStates;
     if (isNeeded && !roles.contains(role))
       return broken(place + ".step_buffers",
                     std::string("no buffer of role ") +

@@ -17,6 +17,7 @@ Engine::Engine(std::unique_ptr<LoadedModel> loaded, EngineOptions options)
   for (uint32_t slot = geometry.numSlots; slot != 0; --slot)
     freeSlots.push_back(slot - 1);
   rows.reserve(geometry.maxStepTokens);
+  sequenceRows.reserve(geometry.numSlots);
 }
 
 Result<std::unique_ptr<Sequence>> Engine::createSequence() {
@@ -160,6 +161,53 @@ uint32_t Engine::writeTokens(std::span<const StepEntry> entries) {
   return count;
 }
 
+/// What a step of `count` tokens does to the states of `sequence`. Folds while
+/// the largest step without prefill still finds room afterwards.
+static bundle::StateUpdate chooseUpdate(const ModelGeometry &geometry,
+                                        uint64_t unfolded, uint64_t count,
+                                        bool isPrefill) {
+  using bundle::StateUpdate;
+  if (isPrefill)
+    return StateUpdate::Fold;
+  bool isFull = geometry.deltaRing &&
+                unfolded + count + geometry.maxSmallTokens > geometry.deltaRing;
+  return isFull ? StateUpdate::FoldAppend : StateUpdate::Append;
+}
+
+/// Tells the device about the sequences of the step and what becomes of their
+/// recurrent states. Call before the tokens are appended.
+void Engine::writeSequences(std::span<const StepEntry> entries,
+                            bool isPrefill) {
+  const ModelGeometry &geometry = getGeometry();
+  if (!geometry.isRecurrent())
+    return;
+  sequenceRows.clear();
+  uint32_t firstToken = 0;
+  for (const StepEntry &entry : entries) {
+    Sequence &sequence = *entry.sequence;
+    uint32_t position = sequence.getLength();
+    uint32_t count = uint32_t(entry.tokens.size());
+    bundle::StateUpdate update =
+        chooseUpdate(geometry, position - sequence.folded, count, isPrefill);
+    sequenceRows.push_back(
+        {sequence.slot, firstToken, count, position, sequence.folded, update});
+    firstToken += count;
+    sequence.nextFolded = sequence.folded;
+    if (update != bundle::StateUpdate::Append) {
+      sequence.nextFolded = position + (isPrefill ? count : 0);
+      sequence.folded = Sequence::kUnknown; // Until the device is done.
+    }
+    sequence.written = std::max(sequence.written, position + count);
+  }
+  model->getStepBlock().setSequences(sequenceRows);
+}
+
+/// The device has done what writeSequences asked for.
+void Engine::finishFolding(std::span<const StepEntry> entries) {
+  for (const StepEntry &entry : entries)
+    entry.sequence->folded = entry.sequence->nextFolded;
+}
+
 void Engine::writeSampling(uint32_t stepRow, const StepEntry &entry,
                            uint32_t index) {
   StepBlock &block = model->getStepBlock();
@@ -228,6 +276,7 @@ Status Engine::runSmall(const LoadedProgram &program,
     writeSampling(row.token, entries[row.entry], row.index);
   block.clearResults(tokens);
   QUERN_RETURN_IF_ERROR(submit(program, tokens, tokens));
+  finishFolding(entries);
   for (const Row &row : rows)
     QUERN_RETURN_IF_ERROR(deliver(program, row.token, row, results));
   return Status::ok();
@@ -240,6 +289,7 @@ Status Engine::runLarge(const LoadedProgram &program,
   StepBlock &block = model->getStepBlock();
   const LoadedProgram &head = *model->getProgram(ProgramKind::Head);
   QUERN_RETURN_IF_ERROR(submit(program, tokens, /*rows=*/0));
+  finishFolding(entries);
   for (size_t begin = 0; begin < rows.size(); begin += head.maxRows) {
     uint32_t count =
         uint32_t(std::min<size_t>(head.maxRows, rows.size() - begin));
@@ -263,11 +313,12 @@ Status Engine::run(std::span<const StepEntry> entries, StepResults &results) {
   QUERN_RETURN_IF_ERROR(takePages(entries));
   uint32_t tokens = writeTokens(entries);
   const LoadedProgram &program = *chooseProgram(tokens);
+  bool isPrefill = program.description->kind() == ProgramKind::Prefill;
+  writeSequences(entries, isPrefill);
   for (const StepEntry &entry : entries)
     entry.sequence->append(entry.tokens);
-  Status status = program.description->kind() == ProgramKind::Prefill
-                      ? runLarge(program, entries, tokens, results)
-                      : runSmall(program, entries, tokens, results);
+  Status status = isPrefill ? runLarge(program, entries, tokens, results)
+                            : runSmall(program, entries, tokens, results);
   if (!status.isOk())
     for (const StepEntry &entry : entries)
       entry.sequence->truncate(

@@ -88,8 +88,9 @@ public:
   /// Runs one step of at most getGeometry().maxStepTokens tokens.
   /// InvalidArgument for tokens, entries or parameters out of range and
   /// ResourceExhausted without pages: nothing has happened then. After a
-  /// failure of the device the sequences are as before the step. DeviceLost
-  /// and DeadlineExceeded are final: every later step repeats them.
+  /// failure of the device the sequences are as before the step; one whose
+  /// recurrent states the step has folded is empty. DeviceLost and
+  /// DeadlineExceeded are final: every later step repeats them.
   Status run(std::span<const StepEntry> entries, StepResults &results);
 
   /// The failure that ended this engine, or Ok.
@@ -112,6 +113,8 @@ private:
   Status takePages(std::span<const StepEntry> entries);
   const LoadedProgram *chooseProgram(uint32_t tokens) const;
   uint32_t writeTokens(std::span<const StepEntry> entries);
+  void writeSequences(std::span<const StepEntry> entries, bool isPrefill);
+  void finishFolding(std::span<const StepEntry> entries);
   void writeSampling(uint32_t stepRow, const StepEntry &entry, uint32_t index);
   Status runSmall(const LoadedProgram &program,
                   std::span<const StepEntry> entries, uint32_t tokens,
@@ -127,8 +130,9 @@ private:
   EngineOptions options;
   PagePool pages;
   std::vector<uint32_t> freeSlots;
-  std::vector<Row> rows;     ///< Of the step being run; reserved once.
-  std::vector<float> logits; ///< One row; empty unless wanted.
+  std::vector<Row> rows; ///< Of the step being run; reserved once.
+  std::vector<SequenceRow> sequenceRows; ///< Likewise.
+  std::vector<float> logits;             ///< One row; empty unless wanted.
   EngineStatistics statistics;
   Status failure;
 };

@@ -66,14 +66,11 @@ static double secondsSince(std::chrono::steady_clock::time_point begin) {
 
 /// Cuts the sequence to what it shares with the prompt. At least one token of
 /// the prompt is left to be fed: its row gives the first new token.
-static void reusePrefix(const Engine &engine, Sequence &sequence,
-                        std::span<const int32_t> prompt) {
+static void reusePrefix(Sequence &sequence, std::span<const int32_t> prompt) {
   uint32_t keep = sequence.getCommonPrefix(prompt);
   if (keep == prompt.size() && keep != 0)
     --keep;
-  if (keep != sequence.getLength() && !engine.getGeometry().canTruncate)
-    keep = 0;
-  sequence.truncate(keep);
+  sequence.truncate(keep); // To 0 if recurrent states can't be taken back.
 }
 
 Result<GenerateResult> quern::generate(Engine &engine, Sequence &sequence,
@@ -81,7 +78,7 @@ Result<GenerateResult> quern::generate(Engine &engine, Sequence &sequence,
                                        std::span<const int32_t> prompt,
                                        const GenerationOptions &options,
                                        const GenerateCallback &callback) {
-  reusePrefix(engine, sequence, prompt);
+  reusePrefix(sequence, prompt);
   GenerateResult result;
   result.promptTokens = prompt.size();
   result.reusedTokens = sequence.getLength();

@@ -100,10 +100,19 @@ void LoadedModel::readGeometry() {
   geometry.pageSize = model.page_size();
   geometry.numPages = model.num_pages();
   geometry.maxStepTokens = stepLayout.maxTokens;
+  for (const bundle::Program *program : *getTarget().programs())
+    if (program->kind() == ProgramKind::Decode ||
+        program->kind() == ProgramKind::Verify)
+      geometry.maxSmallTokens =
+          std::max(geometry.maxSmallTokens, program->max_tokens());
+  // Verified: all rings of a kind are equally long.
   if (const auto *states = bundle->getManifest().states())
-    for (const bundle::State *state : *states)
-      geometry.canTruncate &= state->kind() == bundle::StateKind::KeyCache ||
-                              state->kind() == bundle::StateKind::ValueCache;
+    for (const bundle::State *state : *states) {
+      if (state->kind() == bundle::StateKind::DeltaKeys)
+        geometry.deltaRing = uint32_t(state->shape()->Get(1));
+      if (state->kind() == bundle::StateKind::Convolution)
+        geometry.convolutionRing = uint32_t(state->shape()->Get(1));
+    }
 }
 
 Result<BufferHandle> LoadedModel::allocate(uint64_t size, MemoryKind kind,
@@ -126,6 +135,7 @@ Status LoadedModel::allocateBuffers() {
   if (!memory)
     return deviceError("the device does not map the step block");
   stepBlock = StepBlock(stepLayout, memory);
+  stepBlock.setSequences({}); // Programs that run on no tokens read them too.
   QUERN_ASSIGN_OR_RETURN(arena, allocate(getTarget().arena_size(),
                                          MemoryKind::DeviceLocal, "arena"));
   if (const auto *list = bundle->getManifest().states())

@@ -29,13 +29,23 @@ struct LoadOptions {
 /// What bounds a step and a sequence.
 struct ModelGeometry {
   uint32_t vocabSize = 0;
-  uint32_t contextLength = 0; ///< Longest sequence, tokens.
-  uint32_t numSlots = 0;      ///< Sequences at a time.
-  uint32_t pageSize = 0;      ///< Tokens per page.
-  uint32_t numPages = 0;      ///< Pages of all sequences together.
-  uint32_t maxStepTokens = 0; ///< Of one step.
-  /// Whether a sequence can be cut: all states are indexed by position.
-  bool canTruncate = true;
+  uint32_t contextLength = 0;  ///< Longest sequence, tokens.
+  uint32_t numSlots = 0;       ///< Sequences at a time.
+  uint32_t pageSize = 0;       ///< Tokens per page.
+  uint32_t numPages = 0;       ///< Pages of all sequences together.
+  uint32_t maxStepTokens = 0;  ///< Of one step.
+  uint32_t maxSmallTokens = 0; ///< Of a step without prefill.
+
+  /// Recurrent states: position p of a slot lies in row p mod ring of the keys
+  /// and updates that are not folded into its state yet. 0: no such states.
+  uint32_t deltaRing = 0;
+  /// The same for the inputs of convolutions. Half of the ring can be taken
+  /// back, the other half is what the convolutions look back at.
+  uint32_t convolutionRing = 0;
+
+  /// Whether states exist that are not indexed by position: a sequence can only
+  /// be cut as far as Sequence::getShortestLength.
+  bool isRecurrent() const { return deltaRing != 0 || convolutionRing != 0; }
 };
 
 /// A recorded program.

@@ -21,7 +21,25 @@ void Sequence::append(std::span<const int32_t> ids) {
     seen[uint32_t(token) / 32] |= bitOf(token);
 }
 
+uint32_t Sequence::getShortestLength() const {
+  const ModelGeometry &geometry = engine.getGeometry();
+  if (!geometry.isRecurrent())
+    return 0;
+  uint32_t back = geometry.convolutionRing ? geometry.convolutionRing / 2
+                                           : geometry.deltaRing;
+  return std::max(folded, written - std::min(written, back));
+}
+
+uint32_t Sequence::getReachableLength(uint32_t length) const {
+  if (length >= getLength())
+    return folded == kUnknown ? 0 : getLength();
+  return length >= getShortestLength() ? length : 0;
+}
+
 void Sequence::truncate(uint32_t length) {
+  length = getReachableLength(length);
+  if (length == 0) // A slot of length 0 begins with zero states.
+    folded = nextFolded = written = 0;
   if (length < tokens.size()) {
     tokens.resize(length);
     std::fill(seen.begin(), seen.end(), 0);

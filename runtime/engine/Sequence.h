@@ -29,8 +29,15 @@ public:
   /// One bit per token of the vocabulary: occurs in getTokens().
   std::span<const uint32_t> getSeenTokens() const { return seen; }
 
-  /// Forgets the tokens from position `length` on and gives the pages back
-  /// that are no longer used. Does nothing if the sequence is not longer.
+  /// The least length but 0 that truncate reaches: recurrent states can't be
+  /// taken back behind the position up to which they are folded.
+  uint32_t getShortestLength() const;
+  /// The longest length of at most `length` that truncate reaches.
+  uint32_t getReachableLength(uint32_t length) const;
+
+  /// Forgets the tokens from position `length` on, all of them if that length
+  /// can't be reached, and gives the pages back that are no longer used. Does
+  /// nothing if the sequence is not longer.
   void truncate(uint32_t length);
 
   /// How many of the first tokens of `ids` the cache already holds.
@@ -41,11 +48,17 @@ private:
   Sequence(Engine &engine, uint32_t slot) : engine(engine), slot(slot) {}
   void append(std::span<const int32_t> ids);
 
+  /// `folded` while nobody knows what the states hold.
+  static constexpr uint32_t kUnknown = UINT32_MAX;
+
   Engine &engine;
   uint32_t slot;
   std::vector<int32_t> tokens;
   std::vector<uint32_t> pages; ///< Physical pages, by logical page.
   std::vector<uint32_t> seen;
+  uint32_t folded = 0;     ///< Tokens that the recurrent states have taken in.
+  uint32_t nextFolded = 0; ///< The same after the step being run.
+  uint32_t written = 0;    ///< End of what was ever written into the rings.
 };
 
 } // namespace quern

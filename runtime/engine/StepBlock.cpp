@@ -10,6 +10,8 @@ using bundle::StepRole;
 
 /// Values per row of the sampling buffer.
 static constexpr uint32_t kSamplingWidth = 8;
+/// Values per row of the sequences.
+static constexpr uint32_t kSequenceWidth = 8;
 
 StepLayout quern::readStepLayout(const bundle::TargetPrograms &target,
                                  const bundle::Model &model) {
@@ -24,9 +26,34 @@ StepLayout quern::readStepLayout(const bundle::TargetPrograms &target,
       layout.maxTokens = std::max(layout.maxTokens, program->max_tokens());
     layout.maxRows = std::max(layout.maxRows, program->max_rows());
   }
-  for (const bundle::StepBuffer *buffer : *target.step_buffers())
+  for (const bundle::StepBuffer *buffer : *target.step_buffers()) {
     layout.offsets[size_t(buffer->role())] = buffer->offset();
+    if (buffer->role() == StepRole::Sequences)
+      layout.sequenceRows = uint32_t(buffer->shape()->Get(0));
+  }
   return layout;
+}
+
+void StepBlock::setSequences(std::span<const SequenceRow> sequences) {
+  if (layout.sequenceRows == 0)
+    return;
+  int32_t *to = get<int32_t>(StepRole::Sequences);
+  for (const SequenceRow &row : sequences) {
+    const int32_t values[kSequenceWidth] = {int32_t(row.slot),
+                                            int32_t(row.firstToken),
+                                            int32_t(row.numTokens),
+                                            int32_t(row.position),
+                                            int32_t(row.folded),
+                                            int32_t(row.update),
+                                            0,
+                                            0};
+    std::memcpy(to, values, sizeof(values));
+    to += kSequenceWidth;
+  }
+  uint32_t used = std::min(usedSequences, layout.sequenceRows);
+  usedSequences = uint32_t(sequences.size());
+  if (used > usedSequences)
+    std::fill_n(to, size_t(used - usedSequences) * kSequenceWidth, 0);
 }
 
 void StepBlock::setSampling(uint32_t row, const SamplingParameters &parameters,

@@ -27,15 +27,27 @@ struct StepLayout {
   uint64_t size = 0;                            ///< Bytes of the block.
   uint32_t numSlots = 0;                        ///< Rows of the page table.
   uint32_t pagesPerSlot = 0;                    ///< Columns of the page table.
-  uint32_t seenWords = 0; ///< Columns of the seen tokens: ceil(vocab / 32).
-  uint32_t maxTokens = 0; ///< Entries of the token buffers.
-  uint32_t maxRows = 0;   ///< Entries of the row buffers.
+  uint32_t seenWords = 0;    ///< Columns of the seen tokens: ceil(vocab / 32).
+  uint32_t maxTokens = 0;    ///< Entries of the token buffers.
+  uint32_t maxRows = 0;      ///< Entries of the row buffers.
+  uint32_t sequenceRows = 0; ///< Rows of Sequences; 0: no such buffer.
 };
 
 /// The layout of a verified bundle: every role has its buffer (Rows only with a
-/// head program), of the dtype and shape that it should have.
+/// head program, Sequences only with recurrent states), of the dtype and shape
+/// that it should have.
 StepLayout readStepLayout(const bundle::TargetPrograms &target,
                           const bundle::Model &model);
+
+/// A row of the Sequences buffer: the share of one sequence in a step.
+struct SequenceRow {
+  uint32_t slot = 0;
+  uint32_t firstToken = 0; ///< In the flat step.
+  uint32_t numTokens = 0;  ///< 0: the row is unused.
+  uint32_t position = 0;   ///< Of its first token.
+  uint32_t folded = 0;     ///< Position up to which its states are folded.
+  bundle::StateUpdate update = bundle::StateUpdate::Append;
+};
 
 /// The block of a loaded model. Writes go straight to mapped memory, which is
 /// not read back except for the tokens. The caller keeps indices in range.
@@ -61,6 +73,10 @@ public:
                                      logicalPage] = int32_t(physicalPage);
   }
 
+  /// Says which sequences the step has; the other rows become unused. Does
+  /// nothing if the programs do not ask for them.
+  void setSequences(std::span<const SequenceRow> sequences);
+
   /// Says how row `row` is sampled; `uniform` is in [0, 1). `seen` has
   /// seenWords words and is copied only if the parameters look at it.
   void setSampling(uint32_t row, const SamplingParameters &parameters,
@@ -82,6 +98,7 @@ private:
 
   StepLayout layout;
   std::byte *memory = nullptr;
+  uint32_t usedSequences = UINT32_MAX; ///< Rows that may not be zero.
 };
 
 } // namespace quern

@@ -71,9 +71,12 @@ void describeMemory(ModuleOp module, CompileSummary &summary) {
     if (auto weight = dyn_cast<exec::WeightOp>(op))
       summary.memory.weights +=
           exec::padToAlignment(exec::getSizeInBytes(weight.getTensorType()));
-    else if (auto state = dyn_cast<qwen::StateOp>(op))
-      summary.memory.states += exec::getSizeInBytes(state.getTensorType());
-    else if (auto plan = dyn_cast<exec::MemoryPlanOp>(op)) {
+    else if (auto state = dyn_cast<qwen::StateOp>(op)) {
+      bool isCache = state.getKind() == qwen::StateKind::KeyCache ||
+                     state.getKind() == qwen::StateKind::ValueCache;
+      (isCache ? summary.memory.cache : summary.memory.recurrent) +=
+          exec::getSizeInBytes(state.getTensorType());
+    } else if (auto plan = dyn_cast<exec::MemoryPlanOp>(op)) {
       summary.memory.arena = plan.getArenaSize();
       summary.memory.step = plan.getStepSize();
     } else if (auto program = dyn_cast<exec::ProgramOp>(op)) {

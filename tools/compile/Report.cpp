@@ -54,7 +54,9 @@ std::string formatSummary(const CompileSummary &summary) {
   table.addRow({"memory at context " + formatCount(summary.context),
                 formatBytes(summary.memory.total())});
   table.addRow({"  weights", formatBytes(summary.memory.weights)});
-  table.addRow({"  KV cache", formatBytes(summary.memory.states)});
+  table.addRow({"  KV cache", formatBytes(summary.memory.cache)});
+  if (summary.memory.recurrent)
+    table.addRow({"  recurrent states", formatBytes(summary.memory.recurrent)});
   table.addRow({"  arena", formatBytes(summary.memory.arena)});
   table.addRow({"  step block", formatBytes(summary.memory.step)});
   table.addRow({"compile time", seconds(summary.seconds)});

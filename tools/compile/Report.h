@@ -16,11 +16,12 @@ std::string formatImportReport(const ImportReport &report, bool verbose);
 /// Memory that a device needs to run the bundle, in bytes.
 struct MemoryNeeds {
   uint64_t weights = 0;
-  uint64_t states = 0;
+  uint64_t cache = 0;     ///< Keys and values of all pages.
+  uint64_t recurrent = 0; ///< States of all slots.
   uint64_t arena = 0;
   uint64_t step = 0;
 
-  uint64_t total() const { return weights + states + arena + step; }
+  uint64_t total() const { return weights + cache + recurrent + arena + step; }
 };
 
 struct CompileSummary {

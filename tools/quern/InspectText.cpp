@@ -91,18 +91,40 @@ static std::string describeModel(const bundle::Manifest &manifest) {
   return "\n" + table.print();
 }
 
+/// What a sequence takes: states of one size, and cache for each of its tokens.
+static std::string describeSequenceMemory(const bundle::Model &model,
+                                          uint64_t cacheBytes,
+                                          uint64_t slotBytes) {
+  uint64_t tokens = uint64_t(model.num_pages()) * model.page_size();
+  uint64_t perToken = cacheBytes / tokens;
+  std::string text;
+  if (slotBytes)
+    text += "  per slot: " + formatBytes(slotBytes / model.num_slots()) +
+            " of recurrent states, whatever its length\n";
+  if (cacheBytes)
+    text += "  key-value cache: " + formatBytes(perToken) + " per token, " +
+            formatBytes(perToken * model.context_length()) +
+            " for a context of " + formatCount(model.context_length()) +
+            " tokens, room for " + formatCount(tokens) + "\n";
+  return text;
+}
+
 static std::string describeStates(const bundle::Manifest &manifest) {
   TextTable table(
       {{"", Right}, {"state"}, {"kind"}, {"tensor"}, {"size", Right}});
-  uint64_t total = 0;
+  uint64_t cacheBytes = 0, slotBytes = 0;
   for (uint32_t i = 0; i < sizeOf(manifest.states()); ++i) {
     const bundle::State &state = *manifest.states()->Get(i);
     table.addRow({std::to_string(i), toText(state.name()),
                   bundle::EnumNameStateKind(state.kind()),
                   describeTensor(state), formatBytes(state.size())});
-    total += state.size();
+    bool isCache = state.kind() == bundle::StateKind::KeyCache ||
+                   state.kind() == bundle::StateKind::ValueCache;
+    (isCache ? cacheBytes : slotBytes) += state.size();
   }
-  return "\nstates: " + formatBytes(total) + "\n" + table.print();
+  return "\nstates: " + formatBytes(cacheBytes + slotBytes) + "\n" +
+         describeSequenceMemory(*manifest.model(), cacheBytes, slotBytes) +
+         table.print();
 }
 
 static std::string describeWeights(const bundle::Manifest &manifest) {

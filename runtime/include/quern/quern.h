@@ -194,7 +194,9 @@ QUERN_API quern_status quern_session_close(quern_session *session);
 /* Tokens in the cache. */
 QUERN_API quern_status quern_session_get_length(quern_session *session,
                                                 size_t *length);
-/* Forgets the tokens from `length` on. */
+/* Forgets the tokens from `length` on. Models with recurrent states (hybrids)
+   can only forget the last few, those that a prompt step has not folded into
+   the states: QUERN_UNSUPPORTED says how far. Length 0 is always possible. */
 QUERN_API quern_status quern_session_truncate(quern_session *session,
                                               size_t length);
 
@@ -228,7 +230,8 @@ typedef struct quern_step_entry {
 } quern_step_entry;
 
 /* Feeds tokens of several sessions of one model in one step; together at most
-   max_step_tokens. On failure the sessions are as before. */
+   max_step_tokens. On failure the sessions are as before; with recurrent states
+   they may be empty, if the device failed in a step that folds them. */
 QUERN_API quern_status quern_step(quern_model *model, quern_step_entry *entries,
                                   size_t count);
 

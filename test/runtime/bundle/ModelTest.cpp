@@ -204,8 +204,8 @@ TEST_F(ModelTest, States) {
                 }),
                 "states[1].name: 'layers.0.self_attn.k_cache' is the name");
   expectRefused(
-      change([](bundle::StateT &state) { state.kind = bundle::StateKind(4); }),
-      "states[1]: kind is 4");
+      change([](bundle::StateT &state) { state.kind = bundle::StateKind(7); }),
+      "states[1]: kind is 7");
   expectRefused(change([](bundle::StateT &state) { state.size = 4; }),
                 "states[1]: size is 4, but shape [8, 16, 1, 4] of F32 has "
                 "2048 bytes");
@@ -226,6 +226,8 @@ TEST_F(ModelTest, CacheGeometry) {
       "states[0]: dtype is I32");
   expectRefused(change([](bundle::StateT &state) {
                   state.kind = bundle::StateKind::Recurrent;
+                  state.shape[0] = 2;
+                  state.size /= 4;
                 }),
                 "0 key and 1 value caches");
 }
@@ -264,8 +266,7 @@ TEST_F(ModelTest, StateSizesOverflow) {
           auto state = std::make_unique<bundle::StateT>();
           state->name = "huge" + std::to_string(i);
           state->kind = bundle::StateKind::Recurrent;
-          state->dtype = bundle::DType::U8;
-          state->shape = {uint64_t(1) << 63};
+          state->shape = {2, 1 << 20, 1 << 20, 1 << 20};
           state->size = uint64_t(1) << 63;
           tiny.manifest.states.push_back(std::move(state));
         }

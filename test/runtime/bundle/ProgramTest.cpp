@@ -85,7 +85,7 @@ TEST_F(ProgramTest, KindTwiceOrUnknown) {
   expectProgramRefused(
       ProgramKind::Verify,
       [](bundle::ProgramT &program) { program.kind = ProgramKind(7); },
-      "programs[1]: kind is 7, expected at most 3");
+      "programs[1]: kind is 7, expected at most 6");
 }
 
 TEST_F(ProgramTest, Names) {
@@ -139,7 +139,7 @@ TEST_F(ProgramTest, LogitsAndHidden) {
   expectProgramRefused(
       ProgramKind::Head,
       [](bundle::ProgramT &program) { program.hidden_offset = 256; },
-      "programs[3]: hidden_offset is 256, but prefill has it at 0");
+      "programs[3]: hidden_offset is 256, but Prefill has it at 0");
 }
 
 // Group 50.

@@ -222,8 +222,8 @@ TEST_F(TargetTest, StepBufferTwice) {
 TEST_F(TargetTest, StepBufferRole) {
   expectStepRefused(
       bundle::StepRole::Rows,
-      [](bundle::StepBufferT &buffer) { buffer.role = bundle::StepRole(8); },
-      "step_buffers[3]: role is 8, expected at most 7");
+      [](bundle::StepBufferT &buffer) { buffer.role = bundle::StepRole(9); },
+      "step_buffers[3]: role is 9, expected at most 8");
 }
 
 TEST_F(TargetTest, StepBufferShapes) {

@@ -48,6 +48,10 @@ struct TinyBundle {
 };
 
 TinyBundle makeTinyBundle(const TinyShape &shape = {});
+/// With the states of a gated delta net: states 2 to 6.
+TinyBundle makeTinyHybrid(const TinyShape &shape = {});
+/// With draft programs (4 to 6) and the caches of a draft layer.
+TinyBundle makeTinyDrafts(const TinyShape &shape = {});
 
 /// A valid SPIR-V module with one compute entry point that returns at once.
 std::vector<uint32_t> makeSpirv(const std::string &entryPoint,

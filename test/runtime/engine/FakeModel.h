@@ -1,9 +1,10 @@
 //===- FakeModel.h - A model whose logits are known -------------*- C++ -*-===//
 //
 // A bundle for the null device. Its kernels go through the real interfaces
-// (step block, page table, cache, arena, weights), but the logits of a token
-// are a hash of all tokens up to it in its sequence: any slip in positions,
-// pages, slots, rows or history gives other logits.
+// (step block, page table, cache, states, arena, weights), but the logits of a
+// token are a hash of all tokens up to it in its sequence: any slip in
+// positions, pages, slots, rows or history gives other logits. A hybrid finds
+// the hash a second time, from recurrent states.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUERN_TEST_RUNTIME_ENGINE_FAKEMODEL_H
@@ -34,6 +35,12 @@ struct FakeModelOptions {
   std::vector<std::string> requiredFeatures = {"storage16"};
   uint32_t subgroupSize = 0;
   bool hasTokenizer = false; ///< Needs a vocab_size of 512.
+  bool isHybrid = false;     ///< Has recurrent states as well.
+  uint32_t ring = 8;         ///< Of the recurrent states.
+  uint32_t convolutionRing = 8;
+  bool hasDrafts = false; ///< Has draft programs.
+  /// Drafts that are right, in percent; a hash of what they follow decides.
+  uint32_t draftAccuracy = 100;
 };
 
 /// Mixed into every hash; read by a kernel from the weights.
@@ -51,9 +58,16 @@ std::vector<float> computeFakeLogits(std::span<const int32_t> history,
 std::vector<int32_t> continueGreedily(std::vector<int32_t> history,
                                       size_t count, uint32_t vocabSize);
 
+/// How often a kernel of a draft program found other tokens in the cache of the
+/// draft layer than those that follow in the sequence.
+uint64_t countDraftGaps();
+
 /// A null device that runs the kernels of a fake bundle.
 std::unique_ptr<NullDevice> makeFakeDevice(const FakeModelOptions &options = {},
                                            NullDeviceOptions device = {});
+
+/// What its sample kernels do, for tests that put something else in between.
+NullDevice::KernelFunction makeFakeSampler(const FakeModelOptions &options);
 
 /// A path in the test's temporary folder, distinct for every call.
 std::string makeTemporaryPath(const std::string &suffix);

@@ -68,12 +68,24 @@ TEST_F(InspectTest, ExitCodes) {
   EXPECT_EQ(output.out, "");
 }
 
+TEST_F(InspectTest, StatesPerSlot) {
+  ASSERT_TRUE(makeTinyHybrid().write(path).isOk());
+  Output output = inspect("");
+  EXPECT_EQ(output.code, 0) << output.err;
+  for (const char *part :
+       {"per slot: 1.81 KiB of recurrent states, whatever its length",
+        "Recurrent    2x4x4x3 F32", "Sequences    2x8 I32"})
+    EXPECT_TRUE(contains(output.out, part)) << part << "\n" << output.out;
+}
+
 TEST_F(InspectTest, Text) {
   Output output = inspect("");
   EXPECT_EQ(output.code, 0) << output.err;
   for (const char *part :
        {"bundle of format 1.0", "num_key_value_heads  1",
         "layers.0.self_attn.k_cache  KeyCache    8x16x1x4 F32",
+        "key-value cache: 32 B per token, 2.00 KiB for a context of 64 tokens, "
+        "room for 128",
         "model.embed_tokens.weight  32x8 F32", "decode.lm_head",
         "[2, tokens/4*2, 1]", "PageTable    2x4 I32", "dispatches of head"})
     EXPECT_TRUE(contains(output.out, part)) << part << "\n" << output.out;
