@@ -278,6 +278,13 @@ LogicalResult ManifestBuilder::addProgram(exec::ProgramOp op) {
   return success();
 }
 
+/// Whether hidden states come from the programs before it.
+static bool readsOtherPrograms(exec::ProgramKind kind) {
+  return kind != exec::ProgramKind::Decode &&
+         kind != exec::ProgramKind::Verify &&
+         kind != exec::ProgramKind::Prefill;
+}
+
 void ManifestBuilder::addArenaBuffers(exec::ProgramOp program, uint32_t index) {
   llvm::DenseMap<Operation *, uint32_t> position;
   for (auto dispatch : program.getBody().front().getOps<exec::DispatchOp>())
@@ -300,12 +307,12 @@ void ManifestBuilder::addArenaBuffers(exec::ProgramOp program, uint32_t index) {
     if (first == ~0u)
       continue;
     // What lives beyond the program is busy all through it.
-    if (alloc.getRole() == exec::BufferRole::Hidden)
-      (program.getKind() == exec::ProgramKind::Head ? first : last) =
-          program.getKind() == exec::ProgramKind::Head ? 0
-                                                       : position.size() - 1;
-    if (alloc.getRole() == exec::BufferRole::Logits)
+    if (alloc.getRole()) {
       last = position.size() - 1;
+      if (alloc.getRole() != exec::BufferRole::Logits &&
+          readsOtherPrograms(program.getKind()))
+        first = 0;
+    }
     buffer->program = index;
     buffer->name = name.str();
     buffer->offset = alloc.getOffset().value_or(0);

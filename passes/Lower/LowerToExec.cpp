@@ -33,13 +33,37 @@ static Value createRoleBuffer(ProgramBuilder &builder, Location location,
   return builder.createStep(location, *stepRole, type);
 }
 
-/// Binds arguments and results to the buffers of their roles.
+/// An argument that shares its buffer with a result is not read any more when
+/// the result is written.
+static LogicalResult verifyInPlace(func::FuncOp func, BlockArgument argument,
+                                   Value result) {
+  for (Operation *user : argument.getUsers())
+    if (!user->isBeforeInBlock(result.getDefiningOp()))
+      return user->emitOpError()
+             << "reads argument " << argument.getArgNumber()
+             << " no earlier than the result of its role is written";
+  return success();
+}
+
+/// Binds arguments and results to the buffers of their roles. An argument and
+/// a result of one role are one buffer.
 static LogicalResult bindInterface(func::FuncOp func, ProgramBuilder &builder) {
+  llvm::SmallDenseMap<int, BlockArgument> arguments;
   auto bind = [&](Value value, std::optional<qwen::Role> role,
                   StringRef what) -> LogicalResult {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!role || !type)
       return func.emitOpError() << "has " << what << " without a role";
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      arguments[int(*role)] = argument;
+    else if (BlockArgument argument = arguments.lookup(int(*role))) {
+      if (argument.getType() != type)
+        return func.emitOpError()
+               << "has " << what << " of another type than the argument of "
+               << qwen::stringifyRole(*role);
+      builder.bindView(value, argument);
+      return verifyInPlace(func, argument, value);
+    }
     builder.bind(value, createRoleBuffer(builder, func.getLoc(), *role, type));
     return success();
   };

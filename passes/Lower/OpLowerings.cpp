@@ -158,6 +158,7 @@ static LogicalResult lower(qwen::AttentionOp op, ProgramBuilder &b) {
 }
 
 static LogicalResult lower(qwen::SelectRowsOp op, ProgramBuilder &b) {
+  b.beginRows();
   b.dispatch(
       op, "select_rows", getFeatures(op.getResult()),
       {b.read(op.getX()), b.read(op.getRows()), b.write(op.getResult())});

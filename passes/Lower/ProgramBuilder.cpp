@@ -85,9 +85,7 @@ DispatchArgument ProgramBuilder::useState(Location location,
           effect, type};
 }
 
-bool ProgramBuilder::isPerRow() {
-  return program.getKind() == exec::ProgramKind::Head;
-}
+bool ProgramBuilder::isPerRow() { return isBehindSelection; }
 
 void ProgramBuilder::dispatch(Operation *source, StringRef family,
                               ArrayRef<int64_t> shape,

@@ -63,7 +63,7 @@ public:
                             mlir::FlatSymbolRefAttr state, exec::Effect effect);
 
   /// Dispatches the kernel with this request on behalf of `source`. Kernels
-  /// are named <family>_t<tokens>_<shape>, or _r<rows> in the head program.
+  /// are named <family>_t<tokens>_<shape>, or _r<rows> behind a selection.
   void dispatch(mlir::Operation *source, llvm::StringRef family,
                 llvm::ArrayRef<int64_t> shape,
                 llvm::ArrayRef<DispatchArgument> arguments,
@@ -77,10 +77,14 @@ public:
   /// activations stands for.
   mlir::NamedAttribute makeCountConfig();
 
+  /// Says that the ops that follow stand behind a qwen.select_rows.
+  void beginRows() { isBehindSelection = true; }
+
   int64_t getNumDispatches() const { return numDispatches; }
 
 private:
-  /// Whether dimension 0 of the activations counts rows, not tokens.
+  /// Whether dimension 0 of the activations counts rows, not tokens: behind the
+  /// selection of rows.
   bool isPerRow();
 
   template <typename OpT>
@@ -93,6 +97,7 @@ private:
   mlir::IRMapping buffers;
   llvm::DenseMap<mlir::StringAttr, mlir::Value> references;
   int64_t numDispatches = 0;
+  bool isBehindSelection = false;
 };
 
 /// Lowers one qwen op; an error if it has no kernel.

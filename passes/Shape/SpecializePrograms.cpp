@@ -97,6 +97,18 @@ static int64_t countSequences(func::FuncOp forward, int64_t tokens) {
   return model ? std::min(tokens, model.getNumSlots()) : tokens;
 }
 
+/// Takes away the results whose role is not in `roles`.
+static LogicalResult keepResults(func::FuncOp func,
+                                 ArrayRef<qwen::Role> roles) {
+  llvm::BitVector others(func.getNumResults());
+  for (unsigned index = 0; index < func.getNumResults(); ++index)
+    if (std::optional<qwen::Role> role = getResultRole(func, index);
+        role && !llvm::is_contained(roles, *role))
+      others.set(index);
+  func.getBody().front().getTerminator()->eraseOperands(others);
+  return func.eraseResults(others);
+}
+
 /// Row i is token i: the selection is the identity.
 static LogicalResult makeWhole(func::FuncOp forward, exec::ProgramKind kind,
                                int64_t tokens) {
@@ -133,7 +145,8 @@ static LogicalResult makeHead(func::FuncOp forward, const ProgramShape &shape) {
   auto roleAttrs = DictionaryAttr::get(
       func.getContext(), makeRoleAttr(func.getContext(), qwen::Role::Hidden));
   if (failed(func.insertArgument(0, select.getX().getType(), roleAttrs,
-                                 select.getLoc())))
+                                 select.getLoc())) ||
+      failed(keepResults(func, {qwen::Role::Logits, qwen::Role::Tokens})))
     return failure();
   select.getXMutable().assign(func.getArgument(0));
   eraseDeadOps(func, /*eraseEffects=*/true);
@@ -147,6 +160,26 @@ static LogicalResult makeHead(func::FuncOp forward, const ProgramShape &shape) {
   }
   eraseUnusedArguments(func);
   return setShapes(func, shape);
+}
+
+/// A draft program that looks at one row of the step before it.
+static LogicalResult makeDraft(func::FuncOp draft, exec::ProgramKind kind,
+                               int64_t tokens) {
+  ProgramShape shape{tokens, 1, countSequences(draft, tokens)};
+  func::FuncOp func = cloneAs(draft, kind, shape);
+  eraseUnusedArguments(func);
+  return setShapes(func, shape);
+}
+
+/// Checks what the programs are cut at.
+static LogicalResult verifyCut(func::FuncOp func) {
+  if (!func.getBody().hasOneBlock())
+    return func.emitOpError() << "expected one block";
+  qwen::SelectRowsOp select = findSelectRows(func);
+  if (select && select.getX().getType().getElementType().isF32())
+    return success();
+  return func.emitOpError()
+         << "expected a qwen.select_rows of the f32 residual stream";
 }
 
 namespace {
@@ -171,19 +204,34 @@ struct SpecializeProgramsPass
     auto forward = module.lookupSymbol<func::FuncOp>("forward");
     if (!forward)
       return module.emitError() << "has no function @forward";
-    if (!forward.getBody().hasOneBlock())
-      return forward.emitOpError() << "expected one block";
-    qwen::SelectRowsOp select = findSelectRows(forward);
-    if (!select || !select.getX().getType().getElementType().isF32())
-      return forward.emitOpError()
-             << "expected a qwen.select_rows of the f32 residual stream";
-    if (failed(makeWhole(forward, exec::ProgramKind::Decode, decode)) ||
+    if (failed(verifyCut(forward)) ||
+        failed(makeWhole(forward, exec::ProgramKind::Decode, decode)) ||
         failed(makeWhole(forward, exec::ProgramKind::Verify, verify)) ||
         failed(makePrefill(forward, prefill)) ||
         failed(makeHead(forward, {prefill, verify, 0})))
       return failure();
     forward.erase();
     numPrograms += 4;
+    return makeDrafts(verify, prefill);
+  }
+
+  /// The programs of @draft and @draft_next, if there are any.
+  LogicalResult makeDrafts(int64_t verify, int64_t prefill) {
+    auto draft = getOperation().lookupSymbol<func::FuncOp>("draft");
+    auto next = getOperation().lookupSymbol<func::FuncOp>("draft_next");
+    if (!draft && !next)
+      return success();
+    if (!draft || !next)
+      return (draft ? draft : next).emitOpError()
+             << "expected both @draft and @draft_next";
+    if (failed(verifyCut(draft)) || failed(verifyCut(next)) ||
+        failed(makeDraft(draft, exec::ProgramKind::DraftPrefill, prefill)) ||
+        failed(makeDraft(draft, exec::ProgramKind::DraftVerify, verify)) ||
+        failed(makeWhole(next, exec::ProgramKind::DraftDecode, 1)))
+      return failure();
+    draft.erase();
+    next.erase();
+    numPrograms += 3;
     return success();
   }
 };

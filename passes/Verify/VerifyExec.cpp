@@ -100,6 +100,24 @@ static LogicalResult verifyHazards(ArrayRef<DispatchInfo> dispatches) {
   return success();
 }
 
+/// Whether the program reads what another one has left in a buffer.
+static bool isInput(exec::ProgramKind kind,
+                    std::optional<exec::BufferRole> role) {
+  switch (kind) {
+  case exec::ProgramKind::Decode:
+  case exec::ProgramKind::Verify:
+  case exec::ProgramKind::Prefill:
+    return false;
+  case exec::ProgramKind::Head:
+  case exec::ProgramKind::DraftPrefill:
+  case exec::ProgramKind::DraftVerify:
+    return role == exec::BufferRole::Hidden;
+  case exec::ProgramKind::DraftDecode:
+    return role == exec::BufferRole::DraftHidden;
+  }
+  llvm_unreachable("unknown kind");
+}
+
 /// Every arena buffer is placed inside the arena and used by a dispatch.
 static FailureOr<SmallVector<ArenaUse>>
 collectArenaUses(exec::ProgramOp program, ArrayRef<DispatchInfo> dispatches,
@@ -127,9 +145,7 @@ collectArenaUses(exec::ProgramOp program, ArrayRef<DispatchInfo> dispatches,
       if (use.first >= 0)
         continue;
       use.first = index;
-      bool isInput = program.getKind() == exec::ProgramKind::Head &&
-                     use.op.getRole() == exec::BufferRole::Hidden;
-      if (access.isRead && !isInput) {
+      if (access.isRead && !isInput(program.getKind(), use.op.getRole())) {
         exec::DispatchOp op = dispatch.op;
         InFlightDiagnostic diag = op.emitOpError()
                                   << "reads a buffer that nothing has written";

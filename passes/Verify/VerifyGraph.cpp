@@ -4,6 +4,7 @@
 #include "passes/ProgramAttrs.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 
@@ -14,39 +15,84 @@ namespace quern {
 
 using namespace quern;
 
-/// Each role that the model function needs stands at exactly one argument, or
-/// at one result.
-static LogicalResult verifyForwardRoles(func::FuncOp func) {
+namespace {
+/// The roles of a function's arguments or results; those of `optional` may be
+/// missing.
+struct Roles {
+  SmallVector<qwen::Role> all;
+  SmallVector<qwen::Role> optional;
+};
+} // namespace
+
+/// What @forward, @draft or @draft_next take and give.
+static std::pair<Roles, Roles> getInterface(StringRef name, bool hasDrafts) {
   using qwen::Role;
-  auto verify = [&](unsigned count, auto getRole, ArrayRef<Role> expected,
-                    std::optional<Role> optional,
+  Roles arguments{{Role::TokenIds, Role::Positions, Role::Slots,
+                   Role::PageTable, Role::Rows, Role::Sampling,
+                   Role::SeenTokens, Role::Sequences},
+                  {Role::Sequences}};
+  Roles results{{Role::Logits, Role::Tokens}, {}};
+  if (name == "forward") {
+    if (hasDrafts)
+      results.all.push_back(Role::Hidden);
+  } else {
+    arguments.all.push_back(name == "draft" ? Role::Hidden : Role::DraftHidden);
+    results.all.push_back(Role::DraftHidden);
+  }
+  return {arguments, results};
+}
+
+/// Each expected role stands at exactly one argument, or at one result.
+static LogicalResult verifyRoles(func::FuncOp func, bool hasDrafts) {
+  auto verify = [&](unsigned count, auto getRole, const Roles &expected,
                     StringRef what) -> LogicalResult {
-    SmallVector<Role> found;
+    SmallVector<qwen::Role> found;
     for (unsigned index = 0; index < count; ++index) {
-      std::optional<Role> role = getRole(func, index);
+      std::optional<qwen::Role> role = getRole(func, index);
       if (!role)
         return func.emitOpError() << what << " " << index << " has no role";
-      if (!llvm::is_contained(expected, *role) ||
+      if (!llvm::is_contained(expected.all, *role) ||
           llvm::is_contained(found, *role))
         return func.emitOpError()
                << what << " " << index << " has the role "
                << qwen::stringifyRole(*role) << ", which isn't expected here";
       found.push_back(*role);
     }
-    for (Role role : expected)
-      if (role != optional && !llvm::is_contained(found, role))
+    for (qwen::Role role : expected.all)
+      if (!llvm::is_contained(expected.optional, role) &&
+          !llvm::is_contained(found, role))
         return func.emitOpError() << "has no " << what << " with the role "
                                   << qwen::stringifyRole(role);
     return success();
   };
-  if (failed(verify(func.getNumArguments(), getArgumentRole,
-                    {Role::TokenIds, Role::Positions, Role::Slots,
-                     Role::PageTable, Role::Rows, Role::Sampling,
-                     Role::SeenTokens, Role::Sequences},
-                    Role::Sequences, "argument")))
+  auto [arguments, results] = getInterface(func.getName(), hasDrafts);
+  if (failed(verify(func.getNumArguments(), getArgumentRole, arguments,
+                    "argument")))
     return failure();
-  return verify(func.getNumResults(), getResultRole,
-                {Role::Logits, Role::Tokens}, std::nullopt, "result");
+  return verify(func.getNumResults(), getResultRole, results, "result");
+}
+
+/// The rows that pass from one program to another stand around the selection.
+static LogicalResult verifyHiddenResults(func::FuncOp func,
+                                         qwen::SelectRowsOp select) {
+  Operation *terminator = func.getBody().front().getTerminator();
+  for (auto [index, value] : llvm::enumerate(terminator->getOperands())) {
+    std::optional<qwen::Role> role = getResultRole(func, index);
+    bool isHidden = role == qwen::Role::Hidden;
+    if (!isHidden && role != qwen::Role::DraftHidden)
+      continue;
+    Value expected = isHidden ? Value(select.getX()) : select.getResult();
+    if (value == expected)
+      continue;
+    InFlightDiagnostic diag = func.emitOpError()
+                              << "result " << index << ", "
+                              << qwen::stringifyRole(*role)
+                              << ", expected to be what the selection "
+                              << (isHidden ? "reads" : "gives");
+    diag.attachNote(select.getLoc()) << "the selection";
+    return diag;
+  }
+  return success();
 }
 
 /// The caches of an attention hold the tokens of the step by then.
@@ -69,7 +115,7 @@ static LogicalResult verifyAppendsComeFirst(func::FuncOp func) {
   return failure(result.wasInterrupted());
 }
 
-static LogicalResult verifyForward(func::FuncOp func) {
+static LogicalResult verifyFunction(func::FuncOp func, bool hasDrafts) {
   if (!func.getBody().hasOneBlock())
     return func.emitOpError() << "expected one block";
   for (Operation &op : func.getBody().front().without_terminator())
@@ -80,7 +126,8 @@ static LogicalResult verifyForward(func::FuncOp func) {
   if (count != 1)
     return func.emitOpError()
            << "expected one qwen.select_rows, found " << count;
-  if (failed(verifyForwardRoles(func)))
+  if (failed(verifyRoles(func, hasDrafts)) ||
+      failed(verifyHiddenResults(func, *selects.begin())))
     return failure();
   return verifyAppendsComeFirst(func);
 }
@@ -97,12 +144,24 @@ struct VerifyGraphPass : quern::impl::VerifyGraphPassBase<VerifyGraphPass> {
     if (!module->getAttrOfType<qwen::ModelAttr>(
             qwen::QwenDialect::getModelAttrName()))
       return module.emitError() << "has no qwen.model";
-    SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
-    if (functions.size() != 1 || functions.front().getName() != "forward" ||
-        functions.front().isDeclaration())
+    SmallVector<StringRef> names;
+    for (auto func : module.getOps<func::FuncOp>()) {
+      names.push_back(func.getName());
+      if (func.isDeclaration())
+        return func.emitOpError() << "has no body";
+    }
+    llvm::sort(names);
+    bool hasDrafts = names.size() == 3;
+    SmallVector<StringRef> expected = {"draft", "draft_next", "forward"};
+    if (ArrayRef(names) != ArrayRef(expected).take_back(hasDrafts ? 3 : 1))
       return module.emitError()
-             << "expected one function, @forward, found " << functions.size();
-    return verifyForward(functions.front());
+             << "expected the function @forward, alone or with @draft and "
+                "@draft_next, found "
+             << llvm::join(names, ", ");
+    for (auto func : module.getOps<func::FuncOp>())
+      if (failed(verifyFunction(func, hasDrafts)))
+        return failure();
+    return success();
   }
 };
 } // namespace

@@ -98,12 +98,40 @@ static LogicalResult verifyInterface(func::FuncOp func, exec::ProgramKind kind,
   return success();
 }
 
-static LogicalResult verifyBody(func::FuncOp func, exec::ProgramKind kind) {
+/// Whether the program computes rows of what another program has left.
+static bool selectsRows(exec::ProgramKind kind) {
+  return kind == exec::ProgramKind::Head ||
+         kind == exec::ProgramKind::DraftPrefill ||
+         kind == exec::ProgramKind::DraftVerify;
+}
+
+/// Behind the selection everything counts rows: kernels are told so.
+static LogicalResult verifyIsPerRow(Operation *op, int64_t rows) {
+  auto tokenDim = dyn_cast<qwen::TokenDimOpInterface>(op);
+  if (!tokenDim)
+    return success();
+  int64_t found =
+      cast<RankedTensorType>(tokenDim.getTokenDimOperand().getType())
+          .getDimSize(0);
+  if (found == rows)
+    return success();
+  return op->emitOpError() << "has " << found
+                           << " entries behind the selection of " << rows
+                           << " rows";
+}
+
+static LogicalResult verifyBody(func::FuncOp func, exec::ProgramKind kind,
+                                int64_t rows) {
   if (!func.getBody().hasOneBlock())
     return func.emitOpError() << "expected one block";
+  bool isSelected = false;
   for (Operation &op : func.getBody().front()) {
-    if (isa<qwen::SelectRowsOp>(op) && kind != exec::ProgramKind::Head)
-      return op.emitOpError() << "is only expected in the head program";
+    if (isSelected && failed(verifyIsPerRow(&op, rows)))
+      return failure();
+    isSelected |= isa<qwen::SelectRowsOp>(op);
+    if (isa<qwen::SelectRowsOp>(op) && !selectsRows(kind))
+      return op.emitOpError() << "is only expected in programs that look at "
+                                 "some of the rows of another";
     for (Value value : op.getResults()) {
       auto tensor = dyn_cast<RankedTensorType>(value.getType());
       if (!tensor || !tensor.hasStaticShape())
@@ -137,7 +165,7 @@ struct VerifyProgramsPass
         diag.attachNote(it->second.getLoc()) << "the first";
         return diag;
       }
-      if (failed(verifyBody(func, *kind)) ||
+      if (failed(verifyBody(func, *kind, shape->rows)) ||
           failed(verifyInterface(func, *kind, *shape)))
         return failure();
     }

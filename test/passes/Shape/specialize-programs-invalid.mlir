@@ -25,7 +25,7 @@ module {
   qwen.weight @embed : tensor<40x16xbf16> from "a" at 0
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %rows: tensor<?xi32> {qwen.role = "rows"})
-      -> (tensor<?x16xf32> {qwen.role = "logits"}, tensor<?x16xf32> {qwen.role = "hidden"}) {
+      -> (tensor<?x16xf32> {qwen.role = "logits"}, tensor<?x16xf32> {qwen.role = "tokens"}) {
     // expected-note @+1 {{this is needed after the cut}}
     %x = qwen.embedding %ids, @embed : tensor<?xi32> -> tensor<?x16xf32>
     // expected-error @+1 {{can't be the cut between prefill and head}}
@@ -52,4 +52,25 @@ module {
 module {
   // expected-error @+1 {{expected one block}}
   func.func private @forward()
+}
+
+// -----
+
+module {
+  qwen.weight @embed : tensor<40x16xbf16> from "a" at 0
+  func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
+      %rows: tensor<?xi32> {qwen.role = "rows"})
+      -> (tensor<?x16xf32> {qwen.role = "logits"}) {
+    %x = qwen.embedding %ids, @embed : tensor<?xi32> -> tensor<?x16xf32>
+    %r = qwen.select_rows %x, %rows : tensor<?x16xf32>, tensor<?xi32> -> tensor<?x16xf32>
+    return %r : tensor<?x16xf32>
+  }
+  // expected-error @+1 {{expected both @draft and @draft_next}}
+  func.func @draft(%ids: tensor<?xi32> {qwen.role = "token_ids"},
+      %rows: tensor<?xi32> {qwen.role = "rows"})
+      -> (tensor<?x16xf32> {qwen.role = "draft_hidden"}) {
+    %x = qwen.embedding %ids, @embed : tensor<?xi32> -> tensor<?x16xf32>
+    %r = qwen.select_rows %x, %rows : tensor<?x16xf32>, tensor<?xi32> -> tensor<?x16xf32>
+    return %r : tensor<?x16xf32>
+  }
 }

@@ -24,7 +24,7 @@ module {
 
 // -----
 
-// expected-error @+1 {{expected one function, @forward, found 1}}
+// expected-error @+1 {{expected the function @forward, alone or with @draft and @draft_next, found other}}
 module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers = 1, vocab_size = 40,
     context_length = 64, num_slots = 2, page_size = 16, num_pages = 8, compute = f32>} {
   qwen.weight @embed : tensor<40x16xf32> from "a" at 0

@@ -72,7 +72,19 @@ func.func @a() attributes {exec.program_kind = #exec<program_kind prefill>, exec
 
 func.func @a(%x: tensor<2x16xf32> {qwen.role = "hidden"}, %rows: tensor<2xi32> {qwen.role = "token_ids"}) -> (tensor<2x16xf32> {qwen.role = "hidden"})
     attributes {exec.program_kind = #exec<program_kind prefill>, exec.tokens = 2 : i64, exec.rows = 0 : i64} {
-  // expected-error @+1 {{is only expected in the head program}}
+  // expected-error @+1 {{is only expected in programs that look at some of the rows of another}}
   %0 = qwen.select_rows %x, %rows : tensor<2x16xf32>, tensor<2xi32> -> tensor<2x16xf32>
   return %0 : tensor<2x16xf32>
+}
+
+// -----
+
+// Behind the selection nothing counts tokens.
+qwen.weight @norm : tensor<16xf32> from "a" at 0
+func.func @a(%rows: tensor<1xi32> {qwen.role = "rows"}, %x: tensor<2x16xf32> {qwen.role = "hidden"}) -> (tensor<2x16xf32> {qwen.role = "logits"}, tensor<1x16xf32> {qwen.role = "draft_hidden"})
+    attributes {exec.program_kind = #exec<program_kind draft_verify>, exec.tokens = 2 : i64, exec.rows = 1 : i64} {
+  %0 = qwen.select_rows %x, %rows : tensor<2x16xf32>, tensor<1xi32> -> tensor<1x16xf32>
+  // expected-error @+1 {{has 2 entries behind the selection of 1 rows}}
+  %1 = qwen.rms_norm %x, @norm {epsilon = 1.0e-6} : tensor<2x16xf32> -> tensor<2x16xf32>
+  return %1, %0 : tensor<2x16xf32>, tensor<1x16xf32>
 }
