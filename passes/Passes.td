@@ -183,6 +183,14 @@ def SpecializeProgramsPass
     | @prefill | prefill-tokens | 0   | ends at qwen.select_rows, returns its input as `hidden` |
     | @head    | prefill-tokens | verify-tokens | from `hidden` and `rows` to logits and tokens |
 
+    and from @draft and @draft_next, if the model has a draft layer,
+
+    | Function | T | R | |
+    |---|---|---|---|
+    | @draft_prefill | prefill-tokens | 1 | @draft, after @prefill |
+    | @draft_verify  | verify-tokens  | 1 | @draft, after @decode and @verify, which also return `hidden` then |
+    | @draft_decode  | 1              | 1 | @draft_next; no rows argument |
+
     Before:
     ```mlir
     func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"}, ...)
@@ -271,7 +279,8 @@ def LowerToExecPass : Pass<"qwen-lower-to-exec", "::mlir::ModuleOp"> {
     Each function becomes an exec.program, each op a dispatch of a kernel
     request. Equal requests share an exec.kernel; equally packed weights share
     an exec.weight, over all programs. Views (split_heads, merge_heads) cost
-    nothing: buffers are dense. Labels come from the locations.
+    nothing: buffers are dense. An argument and a result of one role are one
+    buffer. Labels come from the locations.
 
     Before:
     ```mlir
@@ -387,9 +396,10 @@ def VerifyGraphPass : Pass<"qwen-verify-graph", "::mlir::ModuleOp"> {
   let summary = "Checks the model function before and after graph passes";
   let description = [{
     The border between frontend, graph passes and Shape: the module has a
-    qwen.model and one function, @forward, with one block; each role stands at
-    one argument or result; there is one qwen.select_rows; each attention
-    follows the append to its caches.
+    qwen.model and one function, @forward, or with it @draft and @draft_next of
+    a draft layer, with one block each; each role stands at one argument or
+    result; there is one qwen.select_rows, and hidden and draft_hidden stand
+    around it; each attention follows the append to its caches.
 
     Numerics: changes nothing.
   }];
@@ -400,8 +410,9 @@ def VerifyProgramsPass : Pass<"qwen-verify-programs", "::mlir::ModuleOp"> {
   let description = [{
     The border between Shape and Lower: every function states kind, tokens and
     rows; every shape is static; each argument and result has a role, with as
-    many entries as the program has tokens or rows; only the head selects rows;
-    no two functions are of one kind.
+    many entries as the program has tokens or rows; only the head and drafts
+    select rows, and behind the selection nothing counts tokens; no two
+    functions are of one kind.
 
     Numerics: changes nothing.
   }];

@@ -101,7 +101,7 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
 // One row of the step before; behind the selection everything counts rows.
 // CHECK-LABEL: func.func @draft_prefill
 // CHECK-SAME: %{{.*}}: tensor<32xi32> {qwen.role = "token_ids"}
-// CHECK-SAME: %[[ROWS:.*]]: tensor<1xi32> {qwen.role = "rows"}, %{{.*}}: tensor<1x8xf32> {qwen.role = "sampling"}, %{{.*}}: tensor<1x2xi32> {qwen.role = "seen_tokens"}, %{{.*}}: tensor<32x16xf32> {qwen.role = "hidden"})
+// CHECK-SAME: %[[ROWS:[a-z0-9]+]]: tensor<1xi32> {qwen.role = "rows"}, %{{.*}}: tensor<1x8xf32> {qwen.role = "sampling"}, %{{.*}}: tensor<1x2xi32> {qwen.role = "seen_tokens"}, %{{.*}}: tensor<32x16xf32> {qwen.role = "hidden"})
 // CHECK-SAME: -> (tensor<1x40xf32> {qwen.role = "logits"}, tensor<1xi32> {qwen.role = "tokens"}, tensor<1x16xf32> {qwen.role = "draft_hidden"})
 // CHECK-SAME: exec.program_kind = #exec<program_kind draft_prefill>, exec.rows = 1 : i64, exec.tokens = 32 : i64
 // CHECK: %[[R:.*]] = qwen.select_rows %{{.*}}, %[[ROWS]] : tensor<32x16xf32>, tensor<1xi32> -> tensor<1x16xf32>
