@@ -11,7 +11,7 @@
 #include "codegen/Kernels/KernelFamilies.h"
 #include "codegen/Kernels/PagedCache.h"
 
-#include <numeric>
+#include <optional>
 
 using namespace quern;
 
@@ -28,12 +28,17 @@ struct RowState {
 
 class AttentionBuilder {
 public:
-  AttentionBuilder(KernelBuilder &k, double scale, int64_t groupHeads)
-      : k(k), scale(scale), group(groupHeads), octets(k.dim("D") / 8),
-        lanes(getEvenTeamLanes(k, octets)), teams(k.getSubgroupSize() / lanes),
-        perLane(octets / lanes), cache(k), query(k.getInput("q")),
-        keys(k.getInput("k_cache")), values(k.getInput("v_cache")),
-        out(k.getOutput("out")) {}
+  /// `gateOffset`: the first gate among a token's, null without gates.
+  AttentionBuilder(KernelBuilder &k, double scale, int64_t groupHeads,
+                   std::optional<int64_t> gateOffset)
+      : k(k), scale(scale), group(groupHeads), gateOffset(gateOffset),
+        octets(k.dim("D") / 8), lanes(getEvenTeamLanes(k, octets)),
+        teams(k.getSubgroupSize() / lanes), perLane(octets / lanes), cache(k),
+        query(k.getInput("q")), keys(k.getInput("k_cache")),
+        values(k.getInput("v_cache")), out(k.getOutput("out")) {
+    if (gateOffset)
+      gate = k.getInput("gate");
+  }
 
   Status build() {
     int64_t total = k.dim("T");
@@ -133,9 +138,11 @@ private:
 
   /// This lane's first octet of query head `h` of the group.
   Expression queryRow(Expression token, int64_t h) {
-    Expression row =
-        token * double(k.dim("HK") * group) + head * double(group) + double(h);
-    return row * double(octets) + lane;
+    return token * double(k.dim("HK") * group * octets) + headStart(h);
+  }
+  /// The same, counted from the token's first octet.
+  Expression headStart(int64_t h) {
+    return (head * double(group) + double(h)) * double(octets) + lane;
   }
 
   llvm::SmallVector<RowState, 8>
@@ -252,12 +259,25 @@ private:
     k.guard(
         teams > 1, [&] { return team == 0; },
         [&] {
-          for (int64_t i = 0; i != perLane; ++i)
-            out.writeOctet(queryRow(token, h) + double(i * lanes),
-                           {state.values[2 * i] * inverse,
-                            state.values[2 * i + 1] * inverse,
-                            keys.naturalOrder()});
+          for (int64_t i = 0; i != perLane; ++i) {
+            Octet result{state.values[2 * i] * inverse,
+                         state.values[2 * i + 1] * inverse,
+                         keys.naturalOrder()};
+            if (gateOffset)
+              result = mapOctets(
+                  [](Expression x, Expression z) { return x * sigmoid(z); },
+                  result, readGate(token, h, i));
+            out.writeOctet(queryRow(token, h) + double(i * lanes), result);
+          }
         });
+  }
+
+  /// The gates of this lane's octet number `i` of a query head.
+  Octet readGate(Expression token, int64_t h, int64_t i) {
+    Expression first = token * double(k.dim("G") / 8) + headStart(h);
+    return k.reorder(
+        gate.readOctet(first + double(*gateOffset / 8 + i * lanes)),
+        keys.naturalOrder());
   }
 
   //===--------------------------------------------------------------------===//
@@ -292,11 +312,13 @@ private:
 
   KernelBuilder &k;
   double scale;
-  int64_t group, octets;
+  int64_t group;
+  std::optional<int64_t> gateOffset;
+  int64_t octets;
   unsigned lanes, teams;
   int64_t perLane;
   PagedCache cache;
-  InputBuffer query, keys, values;
+  InputBuffer query, keys, values, gate;
   OutputBuffer out;
   Expression head, lane, team;
 };
@@ -311,5 +333,17 @@ Status quern::buildAttention(KernelBuilder &k) {
     return invalidArgument("queries of " + std::to_string(k.dim("Q")) +
                            " features for " + std::to_string(k.dim("HK")) +
                            " key heads of " + std::to_string(k.dim("D")));
-  return AttentionBuilder(k, scale, k.dim("Q") / keyFeatures).build();
+  std::optional<int64_t> gateOffset;
+  if (k.hasArgument("gate")) {
+    QUERN_RETURN_IF_ERROR(requireMultiple(k, "G", 8));
+    QUERN_ASSIGN_OR_RETURN(gateOffset, k.getInteger("gate_offset"));
+    if (*gateOffset < 0 || *gateOffset % 8 != 0 ||
+        *gateOffset > k.dim("G") - k.dim("Q"))
+      return invalidArgument(
+          "config member gate_offset " + std::to_string(*gateOffset) +
+          " is no multiple of 8 that leaves " + std::to_string(k.dim("Q")) +
+          " of " + std::to_string(k.dim("G")) + " gates");
+  }
+  return AttentionBuilder(k, scale, k.dim("Q") / keyFeatures, gateOffset)
+      .build();
 }

@@ -99,6 +99,9 @@ public:
   /// The size of a dimension of the signature.
   int64_t dim(std::string_view symbol) const;
   const KernelArgument &getArgument(std::string_view name) const;
+  bool hasArgument(std::string_view name) const {
+    return match.arguments.find(name) != match.arguments.end();
+  }
   DataType getType(std::string_view name) const {
     return getArgument(name).type;
   }

@@ -62,12 +62,13 @@ namespace {
 class QKNormRopeAppendBuilder {
 public:
   QKNormRopeAppendBuilder(KernelBuilder &k, NormConfig config,
-                          int64_t queryHeads)
+                          int64_t queryHeads, bool gated)
       : k(k), config(config), queryHeads(queryHeads), keyHeads(k.dim("HK")),
-        octets(k.dim("D") / 8), cache(k), qkv(k.getInput("qkv")),
-        table(k.getInput("table")), queryNorm(k.getInput("q_norm")),
-        keyNorm(k.getInput("k_norm")), query(k.getOutput("q")),
-        keyCache(k.getOutput("k_cache")), valueCache(k.getOutput("v_cache")) {}
+        gateHeads(gated ? queryHeads : 0), octets(k.dim("D") / 8), cache(k),
+        qkv(k.getInput("qkv")), table(getRotaryTable(k)),
+        queryNorm(k.getInput("q_norm")), keyNorm(k.getInput("k_norm")),
+        query(k.getOutput("q")), keyCache(k.getOutput("k_cache")),
+        valueCache(k.getOutput("v_cache")) {}
 
   Status build() {
     int64_t heads = queryHeads + 2 * keyHeads;
@@ -81,7 +82,11 @@ public:
     head = k.getGroup(0) * double(teams) + k.getLane() / double(lanes);
     if (heads % teams != 0)
       head = min(head, k.index(heads - 1));
-    base = (token * double(heads) + head) * double(octets);
+    Expression row = head; // Of the token's heads with gates.
+    if (gateHeads != 0)
+      row = quern::select(head < double(queryHeads), head,
+                          head + double(gateHeads));
+    base = (token * double(heads + gateHeads) + row) * double(octets);
     Expression lane = k.getLane() % double(lanes);
     Expression scale =
         buildNormScale(k, config, octets, lanes, lane,
@@ -127,7 +132,7 @@ private:
 
   KernelBuilder &k;
   NormConfig config;
-  int64_t queryHeads, keyHeads, octets;
+  int64_t queryHeads, keyHeads, gateHeads, octets;
   PagedCache cache;
   InputBuffer qkv, table, queryNorm, keyNorm;
   OutputBuffer query, keyCache, valueCache;
@@ -141,12 +146,13 @@ Status quern::buildQKNormRopeAppend(KernelBuilder &k) {
   QUERN_ASSIGN_OR_RETURN(NormConfig config, readNormConfig(k));
   QUERN_ASSIGN_OR_RETURN(int64_t queryHeads, k.getInteger("num_heads"));
   QUERN_ASSIGN_OR_RETURN(int64_t keyHeads, k.getInteger("num_kv_heads"));
+  QUERN_ASSIGN_OR_RETURN(bool gated, k.getBool("gated", false));
+  int64_t heads = (gated ? 2 : 1) * queryHeads + 2 * keyHeads;
   if (queryHeads < 1 || keyHeads != k.dim("HK") ||
-      k.dim("C") != (queryHeads + 2 * keyHeads) * k.dim("D") ||
-      k.dim("Q") != queryHeads * k.dim("D"))
+      k.dim("C") != heads * k.dim("D") || k.dim("Q") != queryHeads * k.dim("D"))
     return invalidArgument("config members num_heads " +
                            std::to_string(queryHeads) + " and num_kv_heads " +
                            std::to_string(keyHeads) +
                            " do not fit the shapes of qkv, q and the caches");
-  return QKNormRopeAppendBuilder(k, config, queryHeads).build();
+  return QKNormRopeAppendBuilder(k, config, queryHeads, gated).build();
 }

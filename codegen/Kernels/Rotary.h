@@ -12,13 +12,18 @@
 
 namespace quern {
 
-/// Unsupported unless heads of D elements can be rotated by a table of RD:
-/// RD <= D, RD a multiple of 16, so that partners lie in two octets.
+/// InvalidArgument unless heads of D elements can be rotated by a table of RD:
+/// D a multiple of 8, RD even and at most D. If RD is a multiple of 16,
+/// partners lie in two octets and cosines in octets of the table; other sizes
+/// take a slower way.
 Status checkRotary(const KernelBuilder &k);
 
+/// The argument `table`, accessed as buildRotation needs it.
+InputBuffer getRotaryTable(KernelBuilder &k);
+
 /// The rotated octet number `octet` of a head, in linear order. `read` gives
-/// an octet of the head (normalised, if it is to be); `table` holds cosines
-/// and sines of `token`.
+/// an octet of the head (normalised, if it is to be); `table`, from
+/// getRotaryTable, holds cosines and sines of `token`.
 Octet buildRotation(KernelBuilder &k, const InputBuffer &table,
                     Expression token, Expression octet,
                     llvm::function_ref<Octet(Expression)> read);

@@ -14,8 +14,13 @@ namespace quern {
 Status requireMultiple(const KernelBuilder &k, std::string_view symbol,
                        int64_t factor);
 
-/// Runs body(row, octet) for each octet of each of `rows` rows of `features`
-/// elements; rows are the counted grid axis. Sets the launch.
+/// Runs body(row, item) for each of `items` items of each of `rows` rows; rows
+/// are the counted grid axis. Sets the launch.
+Status buildPerItem(KernelBuilder &k, int64_t rows, int64_t items,
+                    llvm::function_ref<void(Expression, Expression)> body,
+                    std::string_view count = "tokens");
+
+/// The same with the octets of rows of `features` elements: body(row, octet).
 Status buildPerOctet(KernelBuilder &k, int64_t rows, int64_t features,
                      llvm::function_ref<void(Expression, Expression)> body,
                      std::string_view count = "tokens");
@@ -26,7 +31,10 @@ unsigned getTeamLanes(const KernelBuilder &k, int64_t octets);
 /// The same, so that every lane has equally many octets.
 unsigned getEvenTeamLanes(const KernelBuilder &k, int64_t octets);
 
-/// x / (1 + exp(-x))
+/// 1 / (1 + exp(-x))
+Expression sigmoid(Expression x);
+
+/// x * sigmoid(x)
 Expression silu(Expression x);
 
 /// Octets combined element by element; all in the same order.

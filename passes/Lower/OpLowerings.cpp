@@ -142,18 +142,28 @@ static LogicalResult lower(qwen::QkNormRopeAppendOp op, ProgramBuilder &b) {
       {b.makeConfig("epsilon", op.getEpsilonAttr()),
        b.makeConfig("num_heads", op.getNumHeadsAttr()),
        b.makeConfig("num_kv_heads", op.getNumKvHeadsAttr()),
-       b.makeFlagConfig("unit_offset", op.getUnitOffset())});
+       b.makeFlagConfig("unit_offset", op.getUnitOffset()),
+       b.makeFlagConfig("gated", op.getGated())});
   return success();
 }
 
 static LogicalResult lower(qwen::AttentionOp op, ProgramBuilder &b) {
-  b.dispatch(op, "attention", getFeatures(op.getResult()),
-             {b.read(op.getQ()),
-              b.useState(op.getLoc(), op.getKeyCacheAttr(), Effect::Read),
-              b.useState(op.getLoc(), op.getValueCacheAttr(), Effect::Read),
-              b.read(op.getSlots()), b.read(op.getPositions()),
-              b.read(op.getPageTable()), b.write(op.getResult())},
-             {b.makeConfig("scale", op.getScaleAttr())});
+  SmallVector<DispatchArgument> arguments = {
+      b.read(op.getQ()),
+      b.useState(op.getLoc(), op.getKeyCacheAttr(), Effect::Read),
+      b.useState(op.getLoc(), op.getValueCacheAttr(), Effect::Read),
+      b.read(op.getSlots()),
+      b.read(op.getPositions()),
+      b.read(op.getPageTable())};
+  SmallVector<NamedAttribute> config = {
+      b.makeConfig("scale", op.getScaleAttr())};
+  if (op.getGate()) {
+    arguments.push_back(b.read(op.getGate()));
+    config.push_back(b.makeConfig("gate_offset", op.getGateOffsetAttr()));
+  }
+  arguments.push_back(b.write(op.getResult()));
+  b.dispatch(op, op.getGate() ? "gated_attention" : "attention",
+             getFeatures(op.getResult()), arguments, config);
   return success();
 }
 

@@ -1,4 +1,5 @@
 //===- AttentionCases.cpp - Cases of rotation, cache and attention --------===//
+#include "runtime/reference/Delta.h"
 #include "runtime/reference/Reference.h"
 #include "test/kernels/KernelCase.h"
 
@@ -13,6 +14,22 @@ namespace {
 
 struct Heads {
   int64_t query, key, dim;
+  int64_t rotary = dim;
+  /// Projections with a gate for each query.
+  bool gated = false;
+
+  int64_t queries() const { return query * dim; }
+  /// Of the merged projections.
+  int64_t features() const {
+    return (gated ? 2 : 1) * queries() + 2 * key * dim;
+  }
+  std::string name() const {
+    std::string text = std::to_string(query) + "_" + std::to_string(key) + "x" +
+                       std::to_string(dim);
+    if (rotary != dim)
+      text += "r" + std::to_string(rotary);
+    return text + (gated ? "_gated" : "");
+  }
 };
 
 /// Where the tokens of a step lie.
@@ -116,15 +133,14 @@ KernelCase makeRopeTableCase(std::vector<int32_t> positions, int64_t rotaryDim,
   return c;
 }
 
-KernelCase makeRope(DataType type, Heads heads, int64_t rotaryDim,
-                    const Layout &layout) {
+KernelCase makeRope(DataType type, Heads heads, const Layout &layout) {
   KernelCase c{{"rope", "rope", {}, {}}, {}, {}, 0, 0};
   c.tokens = static_cast<uint32_t>(layout.tokens());
   std::vector<int64_t> dims = {layout.tokens(), heads.query, heads.dim};
   Tensor x = makeRandom(type, dims, 2, 33);
-  Tensor table = makeRopeTable(layout, rotaryDim);
+  Tensor table = makeRopeTable(layout, heads.rotary);
   Tensor out = makeZeros(type, dims);
-  reference::rope(x.values, heads.query, heads.dim, table.values, rotaryDim,
+  reference::rope(x.values, heads.query, heads.dim, table.values, heads.rotary,
                   type, out.values);
   c.addInput(x);
   c.addInput(table);
@@ -159,11 +175,12 @@ KernelCase makeQKNormRopeAppend(DataType type, DataType weightType, Heads heads,
   c.request.config = {{"epsilon", 1e-6},
                       {"unit_offset", false},
                       {"num_heads", heads.query},
-                      {"num_kv_heads", heads.key}};
+                      {"num_kv_heads", heads.key},
+                      {"gated", heads.gated}};
   Step step(layout, heads, type);
-  int64_t features = (heads.query + 2 * heads.key) * heads.dim;
+  int64_t features = heads.features();
   Tensor qkv = makeRandom(type, {layout.tokens(), features}, 2, 36);
-  Tensor table = makeRopeTable(layout, heads.dim);
+  Tensor table = makeRopeTable(layout, heads.rotary);
   Tensor qNorm = makeRandom(weightType, {heads.dim}, 1, 37);
   Tensor kNorm = makeRandom(weightType, {heads.dim}, 1, 38);
   Tensor q = makeZeros(type, {layout.tokens(), heads.query, heads.dim});
@@ -174,12 +191,13 @@ KernelCase makeQKNormRopeAppend(DataType type, DataType weightType, Heads heads,
   (void)reference::qkNormRopeAppend(
       {reference::Floats(qkv.values).first(run * features),
        heads.query,
-       reference::Floats(table.values).first(run * heads.dim),
-       heads.dim,
+       reference::Floats(table.values).first(run * heads.rotary),
+       heads.rotary,
        {qNorm.values, 1e-6, false},
-       {kNorm.values, 1e-6, false}},
+       {kNorm.values, 1e-6, false},
+       heads.gated},
       placement, step.shape, type, keys.values, values.values,
-      reference::Output(q.values).first(run * heads.query * heads.dim));
+      reference::Output(q.values).first(run * heads.queries()));
   c.addInput(qkv);
   c.addInput(table);
   step.addPlacement(c);
@@ -188,13 +206,14 @@ KernelCase makeQKNormRopeAppend(DataType type, DataType weightType, Heads heads,
   double relative = relativeTolerance(type);
   c.addState(step.keyCache, {keys, 2e-6, relative});
   c.addState(step.valueCache, {values});
-  c.addOutput({q, 2e-6, relative, run * heads.query * heads.dim});
+  c.addOutput({q, 2e-6, relative, run * heads.queries()});
   return c;
 }
 
 KernelCase makeAttention(DataType type, Heads heads, const Layout &layout,
                          uint32_t run) {
-  KernelCase c{{"attention", "attention", {}, {}}, {}, {}, run, 1};
+  std::string family = heads.gated ? "gated_attention" : "attention";
+  KernelCase c{{family, family, {}, {}}, {}, {}, run, 1};
   double scale = 1 / std::sqrt(double(heads.dim));
   c.request.config = {{"scale", scale}};
   Step step(layout, heads, type);
@@ -203,13 +222,23 @@ KernelCase makeAttention(DataType type, Heads heads, const Layout &layout,
   Tensor out = makeZeros(type, dims);
   (void)reference::attention(q.values, heads.query, step.placement, step.shape,
                              step.keyCache.values, step.valueCache.values,
-                             scale, type, out.values);
+                             scale, heads.gated ? DataType::F32 : type,
+                             out.values);
   c.addInput(q);
   c.addInput(step.keyCache);
   c.addInput(step.valueCache);
   step.addPlacement(c);
-  c.addOutput(
-      {out, 2e-6, relativeTolerance(type), run * heads.query * heads.dim});
+  if (heads.gated) {
+    // The gates stand behind the queries of the merged projections.
+    Tensor gate = makeRandom(type, {layout.tokens(), heads.features()}, 4, 40);
+    c.request.config["gate_offset"] = heads.queries();
+    std::vector<float> plain = out.values;
+    reference::sigmoidGate(plain,
+                           {gate.values, heads.features(), heads.queries()},
+                           type, out.values);
+    c.addInput(gate);
+  }
+  c.addOutput({out, 2e-6, relativeTolerance(type), run * heads.queries()});
   return c;
 }
 
@@ -221,20 +250,20 @@ struct NamedLayout {
 
 void addLayoutCases(std::vector<NamedCase> &cases, DataType type, Heads heads,
                     const NamedLayout &named) {
-  std::string name = "_" + typeName(type) + "_" + std::to_string(heads.query) +
-                     "_" + std::to_string(heads.key) + "x" +
-                     std::to_string(heads.dim) + "_" + named.name;
+  std::string name =
+      "_" + typeName(type) + "_" + heads.name() + "_" + named.name;
   Layout layout = named.layout;
   uint32_t run = named.run;
-  cases.push_back({"rope" + name, "rope",
-                   [=] { return makeRope(type, heads, heads.dim, layout); }});
+  cases.push_back(
+      {"rope" + name, "rope", [=] { return makeRope(type, heads, layout); }});
   cases.push_back({"cache_append" + name, "cache_append",
                    [=] { return makeCacheAppend(type, heads, layout, run); }});
   cases.push_back({"qk_norm_rope_append" + name, "qk_norm_rope_append", [=] {
                      return makeQKNormRopeAppend(type, DataType::BF16, heads,
                                                  layout, run);
                    }});
-  cases.push_back({"attention" + name, "attention",
+  std::string family = heads.gated ? "gated_attention" : "attention";
+  cases.push_back({family + name, family,
                    [=] { return makeAttention(type, heads, layout, run); }});
 }
 
@@ -254,10 +283,18 @@ void test::addAttentionCases(std::vector<NamedCase> &cases) {
                        positions[i] = i * 511;
                      return makeRopeTableCase(positions, 32, 1);
                    }});
-  cases.push_back({"rope_partial_f32", "rope", [] {
-                     return makeRope(DataType::F32, {3, 1, 64}, 32,
-                                     makeChunk(16, 5, 3));
-                   }});
+  for (int64_t rotary : {2, 8, 10, 22})
+    cases.push_back(
+        {"rope_table_of_" + std::to_string(rotary), "rope_table",
+         [=] { return makeRopeTableCase({5, 0, 70000}, rotary, 1.2); }});
+  // Partners in whole octets, in parts of octets, in the same octet.
+  for (int64_t rotary : {2, 8, 10, 22, 30, 32, 46, 64})
+    for (DataType type : {DataType::F32, DataType::BF16}) {
+      Heads heads{3, 1, 64, rotary};
+      cases.push_back(
+          {"rope_partial_" + typeName(type) + "_" + std::to_string(rotary),
+           "rope", [=] { return makeRope(type, heads, makeChunk(16, 5, 3)); }});
+    }
   const NamedLayout small[] = {
       {"first", makeChunk(16, 0, 1), 1},
       {"decode", makeChunk(16, 100, 1), 1},
@@ -278,6 +315,12 @@ void test::addAttentionCases(std::vector<NamedCase> &cases) {
       addLayoutCases(cases, type, {16, 8, 128}, layout);
       addLayoutCases(cases, type, {4, 1, 96}, layout);
     }
+  // Gated projections and partial rotation.
+  for (DataType type : {DataType::F32, DataType::BF16, DataType::F16})
+    for (Heads heads : {Heads{16, 2, 256, 64, true}, Heads{4, 1, 32, 8, true},
+                        Heads{6, 2, 64, 16, true}, Heads{2, 1, 40, 10, true}})
+      for (const NamedLayout &layout : {small[1], small[3], small[6]})
+        addLayoutCases(cases, type, heads, layout);
   addLayoutCases(cases, DataType::F32, {16, 8, 128},
                  {"prompt", makeChunk(64, 0, 512), 512});
   addLayoutCases(cases, DataType::F32, {16, 8, 128},
