@@ -25,12 +25,15 @@ struct StepRecord {
   Step step;
   StepResult result;
   std::vector<OpRecord> ops;
+  /// "step 0", "draft of step 0", "second draft of step 0".
+  std::string name;
 };
 } // namespace quern::checkeach
 
 using namespace quern::checkeach;
 
 struct CheckEachInstrumentation::Observation {
+  std::vector<Step> input;
   std::vector<StepRecord> steps;
   std::vector<std::pair<std::string, std::vector<float>>> states;
   double tolerance;
@@ -60,7 +63,7 @@ bool quern::canInterpret(Operation *op) {
 }
 
 /// A chunk of slot 0, a ragged step of up to four slots, one token of slot 0:
-/// each kind of program once.
+/// each kind of program once, and each way to keep the state of a delta net.
 static std::vector<Step> makeSteps(ModelRunner &runner, uint64_t seed) {
   qwen::ModelAttr model = runner.getModel();
   std::mt19937_64 engine(seed);
@@ -81,6 +84,9 @@ static std::vector<Step> makeSteps(ModelRunner &runner, uint64_t seed) {
   for (int64_t slot = 0; slot < slots; ++slot)
     add(steps[1], slot, slot + 1);
   add(steps[2], 0, 1);
+  steps[0].update = 2;
+  steps[1].update = 0;
+  steps[2].update = 1;
   std::erase_if(steps, [](const Step &step) { return step.tokens.empty(); });
   for (Step &step : steps) {
     int64_t count = step.tokens.size();
@@ -97,20 +103,77 @@ static double toleranceOf(const CheckEachOptions &options, Type compute) {
   return compute.isF32() ? 1e-5 : compute.isF16() ? 2e-2 : 1e-1;
 }
 
-/// Runs `steps`, or steps made for this module if there are none.
+namespace {
+/// Runs steps and keeps what they give.
+class Recorder {
+public:
+  Recorder(ModuleOp module, const CheckEachOptions &options)
+      : runner(module, randomWeights(options.seed)) {}
+
+  ModelRunner runner;
+  std::vector<StepRecord> records;
+
+  /// A step, then two steps of the draft where there is one.
+  LogicalResult add(const Step &step, const std::string &name) {
+    if (failed(record(step, name, [&](const OpObserver &observer) {
+          return runner.run(step, observer);
+        })))
+      return failure();
+    if (!runner.hasDraft())
+      return success();
+    Step draft = step;
+    draft.rows = {static_cast<int32_t>(step.tokens.size()) - 1};
+    std::rotate(draft.tokens.begin(), draft.tokens.begin() + 1,
+                draft.tokens.end());
+    for (auto [token, original] : llvm::zip_equal(draft.tokens, step.tokens))
+      token = {token.id, original.position, original.slot};
+    HostTensor hidden = records.back().result.hidden;
+    if (failed(
+            record(draft, "draft of " + name, [&](const OpObserver &observer) {
+              return runner.runDraft(draft, hidden, observer);
+            })))
+      return failure();
+    Step next{{draft.tokens.back()}, {0}};
+    if (++next.tokens[0].position >= runner.getModel().getContextLength())
+      return success();
+    hidden = records.back().result.hidden;
+    return record(next, "second draft of " + name,
+                  [&](const OpObserver &observer) {
+                    return runner.runDraftNext(next, hidden, observer);
+                  });
+  }
+
+private:
+  LogicalResult
+  record(const Step &step, const std::string &name,
+         llvm::function_ref<FailureOr<StepResult>(const OpObserver &)> run) {
+    StepRecord record{step, {}, {}, name};
+    auto result = run([&](Operation *op, auto results) {
+      SmallVector<std::string> labels;
+      for (StringRef label : labelsOf(op->getLoc()))
+        labels.push_back(label.str());
+      record.ops.push_back({op, labels, results.vec()});
+    });
+    if (failed(result))
+      return failure();
+    record.result = std::move(*result);
+    records.push_back(std::move(record));
+    return success();
+  }
+};
+} // namespace
+
+/// Runs the steps of `previous`, or steps made for this module without it.
 static std::shared_ptr<Observation> observe(ModuleOp module,
                                             const CheckEachOptions &options,
                                             const Observation *previous) {
-  ModelRunner runner(module, randomWeights(options.seed));
+  Recorder recorder(module, options);
+  ModelRunner &runner = recorder.runner;
   auto out = std::make_shared<Observation>();
   out->tolerance = toleranceOf(options, runner.getModel().getCompute());
-  std::vector<Step> steps;
-  if (previous)
-    for (const StepRecord &record : previous->steps)
-      steps.push_back(record.step);
-  else
-    steps = makeSteps(runner, options.seed);
-  for (Step &step : steps) {
+  out->input = previous ? previous->input : makeSteps(runner, options.seed);
+  for (auto [i, input] : llvm::enumerate(out->input)) {
+    Step step = input;
     // Programs of fixed size may not take the steps of @forward.
     if (auto most = runner.getMaxTokens();
         most && static_cast<int64_t>(step.tokens.size()) > *most)
@@ -118,18 +181,10 @@ static std::shared_ptr<Observation> observe(ModuleOp module,
     if (auto most = runner.getMaxRows();
         most && static_cast<int64_t>(step.rows.size()) > *most)
       step.rows.erase(step.rows.begin(), step.rows.end() - *most);
-    StepRecord record{step, {}, {}};
-    auto result = runner.run(step, [&](Operation *op, auto results) {
-      SmallVector<std::string> labels;
-      for (StringRef label : labelsOf(op->getLoc()))
-        labels.push_back(label.str());
-      record.ops.push_back({op, labels, results.vec()});
-    });
-    if (failed(result))
+    if (failed(recorder.add(step, "step " + std::to_string(i))))
       return nullptr;
-    record.result = std::move(*result);
-    out->steps.push_back(std::move(record));
   }
+  out->steps = std::move(recorder.records);
   for (auto state : module.getOps<qwen::StateOp>())
     out->states.emplace_back(
         state.getSymName().str(),
@@ -210,6 +265,9 @@ static LogicalResult compare(const Observation &after,
   StringRef name =
       pass->getArgument().empty() ? pass->getName() : pass->getArgument();
   double tolerance = before.tolerance;
+  // A pass that takes the draft away, or adds one, changes what is run.
+  if (after.steps.size() != before.steps.size())
+    return module.emitError() << "pass " << name << " changes the functions";
   for (auto [i, record] : llvm::enumerate(after.steps)) {
     const StepResult &found = record.result;
     const StepResult &expected = before.steps[i].result;
@@ -220,8 +278,8 @@ static LogicalResult compare(const Observation &after,
       continue;
     InFlightDiagnostic diagnostic = module.emitError()
                                     << "pass " << name << " changes the "
-                                    << (isToken ? "tokens" : "logits")
-                                    << " of step " << i << " ("
+                                    << (isToken ? "tokens" : "logits") << " of "
+                                    << record.name << " ("
                                     << record.step.tokens.size() << " tokens)";
     if (!isToken)
       diagnostic << " by " << difference << " of their greatest, tolerance "

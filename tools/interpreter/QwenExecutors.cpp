@@ -1,73 +1,14 @@
 //===- QwenExecutors.cpp - qwen ops by runtime/reference ------------------===//
-#include "runtime/reference/Reference.h"
-#include "tools/interpreter/Interpreter.h"
+#include "tools/interpreter/Executor.h"
 
 #include "llvm/ADT/TypeSwitch.h"
+
+#include <numeric>
 
 using namespace mlir;
 using namespace quern;
 
-using Results = FailureOr<std::vector<HostTensor>>;
-
-namespace {
-
-/// One op with its operands; a method per kind of op.
-class Executor {
-public:
-  Executor(Interpreter &interpreter, Operation *op,
-           ArrayRef<const HostTensor *> operands)
-      : interpreter(interpreter), op(op), operands(operands) {}
-
-  Results execute();
-
-private:
-  Results run(qwen::EmbeddingOp op);
-  Results run(qwen::RmsNormOp op);
-  Results run(qwen::ResidualAddOp op);
-  Results run(qwen::AddRmsNormOp op);
-  Results run(qwen::LinearOp op);
-  Results run(qwen::SwigluOp op);
-  Results run(qwen::LinearSwigluOp op);
-  Results run(qwen::RouterOp op);
-  Results run(qwen::ExpertsOp op);
-  Results run(qwen::ScaleBySigmoidOp op);
-  Results run(qwen::SplitHeadsOp op) { return reshape(); }
-  Results run(qwen::MergeHeadsOp op) { return reshape(); }
-  Results run(qwen::SliceFeaturesOp op);
-  Results run(qwen::RopeTableOp op);
-  Results run(qwen::RopeOp op);
-  Results run(qwen::CacheAppendOp op);
-  Results run(qwen::AttentionOp op);
-  Results run(qwen::QkNormRopeAppendOp op);
-  Results run(qwen::SelectRowsOp op);
-  Results run(qwen::SampleOp op);
-
-  const HostTensor &in(unsigned i) const { return *operands[i]; }
-  /// A result of `rows` rows with the features and element type of the op's.
-  HostTensor result(int64_t rows, unsigned number = 0) const;
-  DataType resultType(unsigned number = 0) const;
-  Results reshape() const;
-  Results take(HostTensor value) const {
-    std::vector<HostTensor> results;
-    results.push_back(std::move(value));
-    return results;
-  }
-  /// The result, or the diagnostic of a failed reference function. By
-  /// reference: the function that gives the status also fills the value.
-  Results take(Status status, HostTensor &&value) const;
-  FailureOr<reference::Norm> norm(FlatSymbolRefAttr weight,
-                                  const APFloat &epsilon, bool unitOffset);
-  FailureOr<reference::Matrix> matrix(FlatSymbolRefAttr weight, int64_t inputs);
-  reference::CacheShape cacheShape(FlatSymbolRefAttr cache);
-  /// Slots, positions and page table from operand `first` on.
-  reference::Placement placement(unsigned first) const;
-
-  Interpreter &interpreter;
-  Operation *op;
-  ArrayRef<const HostTensor *> operands;
-};
-
-} // namespace
+using Results = Executor::Results;
 
 HostTensor Executor::result(int64_t rows, unsigned number) const {
   auto type = cast<RankedTensorType>(op->getResult(number).getType());
@@ -107,17 +48,6 @@ FailureOr<reference::Matrix> Executor::matrix(FlatSymbolRefAttr weight,
     return failure();
   return reference::Matrix{*values,
                            static_cast<int64_t>(values->size()) / inputs};
-}
-
-reference::CacheShape Executor::cacheShape(FlatSymbolRefAttr cache) {
-  ArrayRef<int64_t> shape =
-      interpreter.getStateOp(cache).getTensorType().getShape();
-  return {shape[0], shape[1], shape[2], shape[3]};
-}
-
-reference::Placement Executor::placement(unsigned first) const {
-  return {in(first).integers, in(first + 1).integers, in(first + 2).integers,
-          in(first + 2).shape[1]};
 }
 
 Results Executor::reshape() const {
@@ -165,12 +95,39 @@ Results Executor::run(qwen::AddRmsNormOp add) {
   return out;
 }
 
+/// The rows of a matrix in the order that the parts of a qwen.linear say.
+static std::vector<float> regroupRows(const reference::Matrix &matrix,
+                                      ArrayRef<int64_t> parts) {
+  int64_t group = std::accumulate(parts.begin(), parts.end(), int64_t(0));
+  int64_t inputs = matrix.values.size() / matrix.rows;
+  std::vector<float> rows;
+  rows.reserve(matrix.values.size());
+  int64_t begin = 0;
+  for (int64_t part : parts) {
+    for (int64_t row = begin; row < matrix.rows; row += group) {
+      auto from = matrix.values.subspan(row * inputs, part * inputs);
+      rows.insert(rows.end(), from.begin(), from.end());
+    }
+    begin += part;
+  }
+  return rows;
+}
+
 Results Executor::run(qwen::LinearOp linear) {
   std::vector<reference::Matrix> weights;
-  for (auto name : linear.getWeights().getAsRange<FlatSymbolRefAttr>()) {
-    FailureOr<reference::Matrix> weight = matrix(name, in(0).shape[1]);
+  std::vector<std::vector<float>> regrouped(linear.getWeights().size());
+  for (auto [i, attr] : llvm::enumerate(linear.getWeights())) {
+    FailureOr<reference::Matrix> weight =
+        matrix(cast<FlatSymbolRefAttr>(attr), in(0).shape[1]);
     if (failed(weight))
       return failure();
+    ArrayRef<int64_t> parts;
+    if (linear.getParts())
+      parts = cast<DenseI64ArrayAttr>((*linear.getParts())[i]);
+    if (!parts.empty()) {
+      regrouped[i] = regroupRows(*weight, parts);
+      weight->values = regrouped[i];
+    }
     weights.push_back(*weight);
   }
   HostTensor out = result(in(0).shape[0]);
@@ -248,63 +205,14 @@ Results Executor::run(qwen::SliceFeaturesOp slice) {
   return take(std::move(out));
 }
 
-Results Executor::run(qwen::RopeTableOp table) {
+Results Executor::run(qwen::ConcatFeaturesOp) {
   HostTensor out = result(in(0).shape[0]);
-  auto values =
-      llvm::to_vector(table.getInverseFrequencies().getValues<float>());
-  reference::ropeTable(in(0).integers, values,
-                       table.getAttentionFactor().convertToDouble(),
-                       out.floats);
+  float *to = out.floats.data();
+  for (int64_t t = 0; t < out.shape[0]; ++t)
+    for (const HostTensor *from : operands)
+      to = std::copy_n(from->floats.begin() + t * from->shape[1],
+                       from->shape[1], to);
   return take(std::move(out));
-}
-
-Results Executor::run(qwen::RopeOp) {
-  HostTensor out = result(in(0).shape[0]);
-  reference::rope(in(0).floats, in(0).shape[1], in(0).shape[2], in(1).floats,
-                  in(1).shape[1], resultType(), out.floats);
-  return take(std::move(out));
-}
-
-Results Executor::run(qwen::CacheAppendOp append) {
-  Status status =
-      reference::cacheAppend(in(0).floats, in(1).floats, placement(2),
-                             cacheShape(append.getKeyCacheAttr()),
-                             interpreter.findState(append.getKeyCacheAttr()),
-                             interpreter.findState(append.getValueCacheAttr()));
-  if (status.isOk())
-    return std::vector<HostTensor>();
-  return take(std::move(status), {});
-}
-
-Results Executor::run(qwen::AttentionOp attention) {
-  HostTensor out = result(in(0).shape[0]);
-  return take(
-      reference::attention(in(0).floats, in(0).shape[1], placement(1),
-                           cacheShape(attention.getKeyCacheAttr()),
-                           interpreter.findState(attention.getKeyCacheAttr()),
-                           interpreter.findState(attention.getValueCacheAttr()),
-                           attention.getScale().convertToDouble(), resultType(),
-                           out.floats),
-      std::move(out));
-}
-
-Results Executor::run(qwen::QkNormRopeAppendOp append) {
-  FailureOr<reference::Norm> q =
-      norm(append.getQNormAttr(), append.getEpsilon(), append.getUnitOffset());
-  FailureOr<reference::Norm> k =
-      norm(append.getKNormAttr(), append.getEpsilon(), append.getUnitOffset());
-  if (failed(q) || failed(k))
-    return failure();
-  HostTensor out = result(in(0).shape[0]);
-  reference::QkNormRope parts = {in(0).floats,   out.shape[1], in(1).floats,
-                                 in(1).shape[1], *q,           *k,
-                                 append.getGated()};
-  return take(reference::qkNormRopeAppend(
-                  parts, placement(2), cacheShape(append.getKeyCacheAttr()),
-                  resultType(), interpreter.findState(append.getKeyCacheAttr()),
-                  interpreter.findState(append.getValueCacheAttr()),
-                  out.floats),
-              std::move(out));
 }
 
 Results Executor::run(qwen::SelectRowsOp) {
@@ -330,7 +238,9 @@ Results Executor::execute() {
             qwen::SliceFeaturesOp, qwen::RopeTableOp, qwen::RopeOp,
             qwen::CacheAppendOp, qwen::AttentionOp, qwen::QkNormRopeAppendOp,
             qwen::SelectRowsOp, qwen::SampleOp, qwen::RouterOp, qwen::ExpertsOp,
-            qwen::ScaleBySigmoidOp>(
+            qwen::ScaleBySigmoidOp, qwen::ConcatFeaturesOp, qwen::SigmoidGateOp,
+            qwen::CausalConv1dOp, qwen::L2NormOp, qwen::DeltaGatesOp,
+            qwen::DeltaInputsOp, qwen::GatedDeltaRuleOp, qwen::GatedRmsNormOp>(
           [&](auto concrete) { return run(concrete); })
       .Default([](Operation *other) -> Results {
         other->emitError("the interpreter does not know this op");

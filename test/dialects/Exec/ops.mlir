@@ -14,6 +14,11 @@ exec.weight @gate_up.interleave interleave [@gate, @up] : tensor<48x16xbf16>
 // CHECK: exec.weight @all.concatenate concatenate [@embed, @gate, @up] : tensor<88x16xbf16>
 exec.weight @all.concatenate concatenate [@embed, @gate, @up] : tensor<88x16xbf16>
 
+// CHECK: exec.weight @embed.parts plain [@embed] parts {{\[}}array<i64: 3, 1, 4>] : tensor<40x16xbf16>
+exec.weight @embed.parts plain [@embed] parts [array<i64: 3, 1, 4>] : tensor<40x16xbf16>
+// CHECK: exec.weight @gate_up.parts concatenate [@gate, @up] parts {{\[}}array<i64>, array<i64: 2, 6>] : tensor<48x16xbf16>
+exec.weight @gate_up.parts concatenate [@gate, @up] parts [array<i64>, array<i64: 2, 6>] : tensor<48x16xbf16>
+
 // CHECK: exec.constant @inverse_frequencies dense<[1.000000e+00, 5.000000e-01]> : tensor<2xf32>
 exec.constant @inverse_frequencies dense<[1.0, 0.5]> : tensor<2xf32>
 

@@ -77,3 +77,27 @@ exec.constant @c dense<true> : tensor<4xi1>
 
 // expected-error @+1 {{expected a ranked tensor, found 'vector<4xf32>'}}
 exec.constant @c dense<0.0> : vector<4xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{interleave takes no parts}}
+exec.weight @w interleave [@a, @a] parts [array<i64: 2>, array<i64>] : tensor<8x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{has 2 lists of parts for 1 sources}}
+exec.weight @w plain [@a] parts [array<i64: 2>, array<i64>] : tensor<4x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{has a part of 5 rows in a source of 4}}
+exec.weight @w plain [@a] parts [array<i64: 5>] : tensor<4x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<4x8xf32> from "f" at 0
+// expected-error @+1 {{has groups of 3 rows in a source of 4}}
+exec.weight @w plain [@a] parts [array<i64: 1, 2>] : tensor<4x8xf32>

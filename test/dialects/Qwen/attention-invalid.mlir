@@ -113,3 +113,35 @@ func.func @f(%q: tensor<4x2x4xf32>, %s: tensor<5xi32>, %t: tensor<2x4xi32>) {
   qwen.attention %q, @k, @v, %s, %s, %t {scale = 1.0} : tensor<4x2x4xf32>, tensor<5xi32>, tensor<5xi32>, tensor<2x4xi32>
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<?x2x4xf32>, %g: tensor<?x8xbf16>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
+  // expected-error @below {{'qwen.attention' op gate has elements of 'bf16', expected 'f32'}}
+  qwen.attention %q, @k, @v, %s, %s, %t gate %g : tensor<?x8xbf16> {scale = 1.0} : tensor<?x2x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x2x4xf32>, %g: tensor<?x15xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
+  // expected-error @below {{'qwen.attention' op gate takes 8 features from offset 8 of 15}}
+  qwen.attention %q, @k, @v, %s, %s, %t gate %g : tensor<?x15xf32> {gate_offset = 8 : i64, scale = 1.0} : tensor<?x2x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<?x2x4xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
+  // expected-error @below {{'qwen.attention' op has a gate_offset without a gate}}
+  qwen.attention %q, @k, @v, %s, %s, %t {gate_offset = 8 : i64, scale = 1.0} : tensor<?x2x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<4x2x4xf32>, %g: tensor<3x8xf32>, %s: tensor<4xi32>, %t: tensor<2x4xi32>) {
+  // expected-error @below {{'qwen.attention' op operand #1 has first dimension 3, expected 4}}
+  qwen.attention %q, @k, @v, %s, %s, %t gate %g : tensor<3x8xf32> {scale = 1.0} : tensor<4x2x4xf32>, tensor<4xi32>, tensor<4xi32>, tensor<2x4xi32>
+  return
+}

@@ -68,3 +68,12 @@ func.func @f(%qkv: tensor<1x32xf32>, %table: tensor<1x4xf32>, %s: tensor<1xi32>,
   qwen.qk_norm_rope_append %qkv, %table, %s, %s, %t, @q, @q, @k_cache, @v_cache {num_heads = 4 : i64, num_kv_heads = 2 : i64, epsilon = 1.0e-6} : tensor<1x32xf32>, tensor<1x4xf32>, tensor<1xi32>, tensor<1xi32>, tensor<2x4xi32> -> tensor<1x4x4xf32>
   return
 }
+
+// -----
+
+// Four query heads and their gates, two heads each of keys and values.
+func.func @f(%qkv: tensor<1x32xf32>, %table: tensor<1x4xf32>, %s: tensor<1xi32>, %t: tensor<2x4xi32>) {
+  // expected-error @below {{'qwen.qk_norm_rope_append' op qkv has 32 features of 'f32', expected 48 of 'f32'}}
+  qwen.qk_norm_rope_append %qkv, %table, %s, %s, %t, @q, @k, @k_cache, @v_cache {gated, num_heads = 4 : i64, num_kv_heads = 2 : i64, epsilon = 1.0e-6} : tensor<1x32xf32>, tensor<1x4xf32>, tensor<1xi32>, tensor<1xi32>, tensor<2x4xi32> -> tensor<1x4x4xf32>
+  return
+}

@@ -124,3 +124,40 @@ func.func @f(%logits: tensor<?x33xf32>, %sampling: tensor<?x8xf32>, %seen: tenso
   qwen.sample %logits, %sampling, %seen : tensor<?x33xf32>, tensor<?x8xf32>, tensor<?x1xi32> -> tensor<?xi32>
   return
 }
+
+// -----
+
+qwen.weight @a : tensor<4x6xf32> from "a" at 0
+func.func @f(%x: tensor<?x6xf32>) {
+  // expected-error @below {{'qwen.linear' op has 2 lists of parts for 1 weights}}
+  qwen.linear %x, [@a] parts [array<i64: 2>, array<i64>] : tensor<?x6xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{weight declared here}}
+qwen.weight @a : tensor<4x6xf32> from "a" at 0
+func.func @f(%x: tensor<?x6xf32>) {
+  // expected-error @below {{'qwen.linear' op parts are groups of 3 rows, weight @a has 4}}
+  qwen.linear %x, [@a] parts [array<i64: 2, 1>] : tensor<?x6xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+qwen.weight @a : tensor<4x6xf32> from "a" at 0
+func.func @f(%x: tensor<?x6xf32>) {
+  // expected-error @below {{'qwen.linear' op has a part of 0 rows of weight @a, which has 4}}
+  qwen.linear %x, [@a] parts [array<i64: 2, 0>] : tensor<?x6xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+qwen.weight @a : tensor<4x6xf32> from "a" at 0
+func.func @f(%x: tensor<?x6xf32>) {
+  // expected-error @below {{'qwen.linear' op has a part of 9223372036854775807 rows of weight @a, which has 4}}
+  qwen.linear %x, [@a] parts [array<i64: 2, 9223372036854775807>] : tensor<?x6xf32> -> tensor<?x4xf32>
+  return
+}

@@ -121,3 +121,49 @@ func.func @f(%x: tensor<8x8xf32>, %rows: tensor<2xi32>) {
   qwen.select_rows %x, %rows : tensor<8x8xf32>, tensor<2xi32> -> tensor<8x8xf32>
   return
 }
+
+// -----
+
+// expected-error @below {{'qwen.state' op of kind recurrent has rank 3, expected 4: slots x heads x key_head_dim x value_head_dim}}
+qwen.state @s recurrent : tensor<2x4x4xf32>
+
+// -----
+
+// expected-error @below {{'qwen.state' op of kind convolution has rank 4, expected 3: slots x ring x channels}}
+qwen.state @s convolution : tensor<2x16x4x4xf32>
+
+// -----
+
+// expected-error @below {{'qwen.state' op of kind delta_updates has rank 3, expected 4: slots x ring x heads x head_dim}}
+qwen.state @s delta_updates : tensor<2x32x4xf32>
+
+// -----
+
+// expected-error @below {{'qwen.state' op of kind delta_decays has rank 4, expected 3: slots x ring x heads}}
+qwen.state @s delta_decays : tensor<2x32x4x4xf32>
+
+// -----
+
+// expected-error @below {{'qwen.state' op of kind recurrent has elements of 'bf16', expected f32}}
+qwen.state @s recurrent : tensor<2x4x4x4xbf16>
+
+// -----
+
+// expected-error @below {{'qwen.state' op of kind delta_keys has elements of 'f16', expected f32}}
+qwen.state @s delta_keys : tensor<2x32x4x4xf16>
+
+// -----
+
+func.func @f(%a: tensor<?x4xf32>, %b: tensor<?x4xbf16>) {
+  // expected-error @below {{'qwen.concat_features' op changes the element type}}
+  qwen.concat_features %a, %b : tensor<?x4xf32>, tensor<?x4xbf16> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<?x4xf32>, %b: tensor<?x3xf32>) {
+  // expected-error @below {{'qwen.concat_features' op result has 8 features, expected 7}}
+  qwen.concat_features %a, %b : tensor<?x4xf32>, tensor<?x3xf32> -> tensor<?x8xf32>
+  return
+}
