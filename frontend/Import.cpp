@@ -16,6 +16,10 @@ BuildModel quern::findFamily(ModelFamily family) {
     return buildQwen3Dense;
   case ModelFamily::Qwen3Moe:
     return buildQwen3Moe;
+  case ModelFamily::Qwen3Next:
+  case ModelFamily::Qwen3_5:
+  case ModelFamily::Qwen3_5Moe:
+    return buildQwen3Hybrid;
   default:
     return nullptr;
   }

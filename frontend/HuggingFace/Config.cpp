@@ -2,6 +2,7 @@
 
 #include "frontend/HuggingFace/Config.h"
 
+#include "frontend/HuggingFace/ConfigLayers.h"
 #include "frontend/HuggingFace/ConfigReader.h"
 #include "frontend/HuggingFace/ConfigRope.h"
 #include "runtime/base/Allocation.h"
@@ -18,9 +19,10 @@ using namespace quern;
 //===----------------------------------------------------------------------===//
 
 static constexpr ModelFamilyInfo families[] = {
-#define QUERN_MODEL_FAMILY(name, type, architecture, textType, path,           \
-                           supported)                                          \
-  {ModelFamily::name, type, architecture, textType, path, supported},
+#define QUERN_MODEL_FAMILY(name, type, architecture, path, textType,           \
+                           textArchitecture, supported)                        \
+  {ModelFamily::name, type,     architecture, path, textType,                  \
+   textArchitecture,  supported},
 #include "frontend/HuggingFace/Families.inc"
 };
 
@@ -37,32 +39,51 @@ static std::string listSupported() {
   return text;
 }
 
-static Result<const ModelFamilyInfo *>
-findFamily(ConfigReader &root, const ConfigOptions &options) {
+namespace {
+/// A row of the families, and whether the config is its text config alone.
+struct FoundFamily {
+  const ModelFamilyInfo *info;
+  bool isTextOnly;
+
+  std::string_view architecture() const {
+    return isTextOnly ? info->textArchitecture : info->architecture;
+  }
+  std::string_view textConfigPath() const {
+    return isTextOnly ? "" : info->textConfigPath;
+  }
+};
+} // namespace
+
+static Result<FoundFamily> findFamily(ConfigReader &root,
+                                      const ConfigOptions &options) {
   QUERN_ASSIGN_OR_RETURN(JsonValue typeJson, root.json().get("model_type"));
   root.ignore({"model_type"});
   QUERN_ASSIGN_OR_RETURN(std::string_view type, typeJson.asString());
-  const ModelFamilyInfo *info = std::find_if(
-      std::begin(families), std::end(families),
-      [&](const ModelFamilyInfo &info) { return info.modelType == type; });
+  auto isNamed = [&](const ModelFamilyInfo &info) {
+    return info.modelType == type ||
+           (!info.textArchitecture.empty() && info.textModelType == type);
+  };
+  const ModelFamilyInfo *info =
+      std::find_if(std::begin(families), std::end(families), isNamed);
   if (info == std::end(families))
     return unsupported(typeJson.path() + ": unknown model type " +
                        quoteName(type) + "; supported: " + listSupported());
   if (options.onlySupportedFamilies && !info->isSupported)
     return unsupported(typeJson.path() + ": " + quoteName(type) +
                        " is not supported yet; supported: " + listSupported());
+  FoundFamily found = {info, info->modelType != type};
   std::optional<JsonValue> architectures = root.find("architectures");
   if (!architectures)
-    return info;
+    return found;
   QUERN_RETURN_IF_ERROR(architectures->expectKind(JsonKind::Array));
   for (JsonValue element : architectures->elements()) {
     QUERN_ASSIGN_OR_RETURN(std::string_view name, element.asString());
-    if (name != info->architecture)
+    if (name != found.architecture())
       return unsupported(element.path() + ": unknown architecture " +
                          quoteName(name) + " of model type " + quoteName(type) +
-                         "; supported: " + std::string(info->architecture));
+                         "; supported: " + std::string(found.architecture()));
   }
-  return info;
+  return found;
 }
 
 /// Follows the dotted path of the family to its text config.
@@ -231,143 +252,6 @@ Status quern::readTokenIds(ConfigReader &reader, std::string_view key,
 }
 
 //===----------------------------------------------------------------------===//
-// Layers
-//===----------------------------------------------------------------------===//
-
-static bool isHybrid(ModelFamily family) {
-  return family == ModelFamily::Qwen3Next || family == ModelFamily::Qwen3_5 ||
-         family == ModelFamily::Qwen3_5Moe;
-}
-
-static bool isMoe(ModelFamily family) {
-  return family == ModelFamily::Qwen3Moe || family == ModelFamily::Qwen3Next ||
-         family == ModelFamily::Qwen3_5Moe ||
-         family == ModelFamily::Qwen3VLMoe ||
-         family == ModelFamily::Qwen3OmniMoe;
-}
-
-static Result<LayerType> parseLayerType(const JsonValue &json, bool hybrid) {
-  QUERN_ASSIGN_OR_RETURN(std::string_view name, json.asString());
-  if (name == "full_attention")
-    return LayerType::FullAttention;
-  if (name == "linear_attention" && hybrid)
-    return LayerType::LinearAttention;
-  return unsupported(json.path() + ": layer type " + quoteName(name) +
-                     " is not supported, only 'full_attention'" +
-                     (hybrid ? " and 'linear_attention'" : ""));
-}
-
-static Status readLayerTypes(ConfigReader &text, ModelConfig &out) {
-  bool hybrid = isHybrid(out.family);
-  int64_t interval = hybrid ? 4 : 1;
-  if (hybrid)
-    QUERN_RETURN_IF_ERROR(text.readOptionalInt(
-        "full_attention_interval", 1, ConfigLimits::maxLayers, interval));
-  std::optional<JsonValue> list = text.find("layer_types");
-  if (!list) {
-    for (int64_t i = 0; i < out.numHiddenLayers; ++i)
-      out.layerTypes.push_back((i + 1) % interval == 0
-                                   ? LayerType::FullAttention
-                                   : LayerType::LinearAttention);
-    return Status::ok();
-  }
-  QUERN_RETURN_IF_ERROR(list->expectKind(JsonKind::Array));
-  if (list->size() != static_cast<size_t>(out.numHiddenLayers))
-    return corrupt(list->path() + ": expected one entry for each of the " +
-                   std::to_string(out.numHiddenLayers) + " layers, found " +
-                   std::to_string(list->size()));
-  for (JsonValue element : list->elements()) {
-    QUERN_ASSIGN_OR_RETURN(LayerType type, parseLayerType(element, hybrid));
-    out.layerTypes.push_back(type);
-  }
-  return Status::ok();
-}
-
-static Status readLinearAttention(ConfigReader &text, ModelConfig &out) {
-  using Limits = ConfigLimits;
-  LinearAttentionConfig linear;
-  QUERN_RETURN_IF_ERROR(text.readInt("linear_num_key_heads", 1,
-                                     Limits::maxHeads, linear.numKeyHeads));
-  QUERN_RETURN_IF_ERROR(text.readInt("linear_num_value_heads", 1,
-                                     Limits::maxHeads, linear.numValueHeads));
-  QUERN_RETURN_IF_ERROR(text.readInt("linear_key_head_dim", 1,
-                                     Limits::maxHeadDim, linear.keyHeadDim));
-  QUERN_RETURN_IF_ERROR(text.readInt("linear_value_head_dim", 1,
-                                     Limits::maxHeadDim, linear.valueHeadDim));
-  linear.convKernelDim = 4;
-  QUERN_RETURN_IF_ERROR(text.readOptionalInt("linear_conv_kernel_dim", 1, 64,
-                                             linear.convKernelDim));
-  if (linear.numValueHeads % linear.numKeyHeads != 0)
-    return corrupt(text.pathOf("linear_num_value_heads") +
-                   ": expected a multiple of linear_num_key_heads " +
-                   std::to_string(linear.numKeyHeads) + ", found " +
-                   std::to_string(linear.numValueHeads));
-  out.linearAttention = linear;
-  return Status::ok();
-}
-
-/// Layer i is a mixture of experts iff it is not in mlp_only_layers and
-/// (i + 1) is a multiple of decoder_sparse_step.
-static Status readMoeLayers(ConfigReader &text, ModelConfig &out) {
-  int64_t step = 1;
-  QUERN_RETURN_IF_ERROR(text.readOptionalInt("decoder_sparse_step", 1,
-                                             ConfigLimits::maxLayers, step));
-  for (int64_t i = 0; i < out.numHiddenLayers; ++i)
-    out.moeLayers[i] = (i + 1) % step == 0;
-  std::optional<JsonValue> list = text.find("mlp_only_layers");
-  if (!list)
-    return Status::ok();
-  QUERN_RETURN_IF_ERROR(list->expectKind(JsonKind::Array));
-  for (JsonValue element : list->elements()) {
-    QUERN_ASSIGN_OR_RETURN(int64_t layer,
-                           element.asInt64In(0, out.numHiddenLayers - 1));
-    out.moeLayers[layer] = false;
-  }
-  return Status::ok();
-}
-
-static Status readMoe(ConfigReader &text, ModelConfig &out) {
-  using Limits = ConfigLimits;
-  MoeConfig moe;
-  // transformers 5 writes the newer of the two names.
-  std::string_view key =
-      text.find("num_local_experts") ? "num_local_experts" : "num_experts";
-  QUERN_RETURN_IF_ERROR(
-      text.readInt(key, 1, Limits::maxExperts, moe.numExperts));
-  QUERN_RETURN_IF_ERROR(text.readInt("num_experts_per_tok", 1, moe.numExperts,
-                                     moe.numExpertsPerTok));
-  QUERN_RETURN_IF_ERROR(text.readInt("moe_intermediate_size", 1,
-                                     Limits::maxIntermediateSize,
-                                     moe.moeIntermediateSize));
-  QUERN_RETURN_IF_ERROR(text.readOptionalInt("shared_expert_intermediate_size",
-                                             0, Limits::maxIntermediateSize,
-                                             moe.sharedExpertIntermediateSize));
-  // These two always renormalise, whatever the config says.
-  bool always = out.family == ModelFamily::Qwen3VLMoe ||
-                out.family == ModelFamily::Qwen3_5Moe;
-  moe.normTopkProb = out.family != ModelFamily::Qwen3Moe;
-  QUERN_RETURN_IF_ERROR(
-      text.readOptionalBool("norm_topk_prob", moe.normTopkProb));
-  moe.normTopkProb |= always;
-  out.moe = moe;
-  return readMoeLayers(text, out);
-}
-
-static Status readLayers(ConfigReader &text, ModelConfig &out) {
-  QUERN_RETURN_IF_ERROR(readLayerTypes(text, out));
-  if (isHybrid(out.family)) {
-    out.attnOutputGate = true;
-    QUERN_RETURN_IF_ERROR(
-        text.readOptionalBool("attn_output_gate", out.attnOutputGate));
-    QUERN_RETURN_IF_ERROR(text.readOptionalInt("mtp_num_hidden_layers", 0, 1,
-                                               out.mtpNumHiddenLayers));
-    QUERN_RETURN_IF_ERROR(readLinearAttention(text, out));
-  }
-  out.moeLayers.assign(out.numHiddenLayers, false);
-  return isMoe(out.family) ? readMoe(text, out) : Status::ok();
-}
-
-//===----------------------------------------------------------------------===//
 // The whole config
 //===----------------------------------------------------------------------===//
 
@@ -388,10 +272,9 @@ static Status readText(ConfigReader &text, ModelConfig &out) {
   // Only training, caching policy and bookkeeping.
   text.ignore({"attention_dropout", "initializer_range", "use_cache",
                "transformers_version", "output_router_logits",
-               "router_aux_loss_coef", "mamba_ssm_dtype", "output_gate_type",
-               "mtp_use_dedicated_embeddings", "torchscript", "return_dict",
-               "output_attentions", "output_hidden_states", "_name_or_path",
-               "id2label", "label2id"});
+               "router_aux_loss_coef", "mamba_ssm_dtype", "torchscript",
+               "return_dict", "output_attentions", "output_hidden_states",
+               "_name_or_path", "id2label", "label2id"});
   return Status::ok();
 }
 
@@ -403,14 +286,13 @@ static Result<ModelConfig> parse(std::string_view bytes,
   QUERN_RETURN_IF_ERROR(document.root().expectKind(JsonKind::Object));
   ConfigReader root(document.root());
   QUERN_RETURN_IF_ERROR(refuseForeign(root));
-  QUERN_ASSIGN_OR_RETURN(const ModelFamilyInfo *info,
-                         findFamily(root, options));
+  QUERN_ASSIGN_OR_RETURN(FoundFamily found, findFamily(root, options));
   ModelConfig config;
-  config.family = info->family;
+  config.family = found.info->family;
   QUERN_ASSIGN_OR_RETURN(JsonValue textJson,
-                         findTextConfig(root.json(), info->textConfigPath));
+                         findTextConfig(root.json(), found.textConfigPath()));
   // In a nested config the top level decides about dtype and tying.
-  bool isNested = !info->textConfigPath.empty();
+  bool isNested = !found.textConfigPath().empty();
   ConfigReader nested(textJson);
   ConfigReader &text = isNested ? nested : root;
   QUERN_RETURN_IF_ERROR(

@@ -22,8 +22,8 @@
 namespace quern {
 
 enum class ModelFamily : uint8_t {
-#define QUERN_MODEL_FAMILY(name, type, architecture, textType, path,           \
-                           supported)                                          \
+#define QUERN_MODEL_FAMILY(name, type, architecture, path, textType,           \
+                           textArchitecture, supported)                        \
   name,
 #include "frontend/HuggingFace/Families.inc"
 };
@@ -33,9 +33,12 @@ struct ModelFamilyInfo {
   ModelFamily family;
   std::string_view modelType;
   std::string_view architecture;
-  std::string_view textModelType;
   /// Keys, joined by dots, under which the text config lies; empty: the root.
   std::string_view textConfigPath;
+  /// model_type inside the text config; with textArchitecture that of a config
+  /// which is the text config alone. Empty where there is none.
+  std::string_view textModelType;
+  std::string_view textArchitecture;
   bool isSupported;
 };
 

@@ -3,6 +3,7 @@
 #include "frontend/Models/RopeFrequencies.h"
 
 #include <cmath>
+#include <tuple>
 
 using namespace mlir;
 using namespace quern;
@@ -16,7 +17,7 @@ Value Blocks::embedding() {
       model.weight(style.prefix + "embed_tokens.weight",
                    {config.vocabSize, config.hiddenSize});
   return qwen::EmbeddingOp::create(
-      model.getOpBuilder(), model.at("embed_tokens"),
+      model.getOpBuilder(), model.at(style.labels + "embed_tokens"),
       model.tokens(config.hiddenSize, model.getF32()),
       model.getInputs().tokenIds, weight);
 }
@@ -54,9 +55,36 @@ Value Blocks::heads(Value normed, StringRef layer, StringRef name,
   std::string place = (layer + ".self_attn." + name).str();
   Value features = buildLinear(model, normed, style.prefix + place + "_proj",
                                count * headDim, model.getComputeType());
+  return splitHeads(features, count, place + "_heads");
+}
+
+Value Blocks::splitHeads(Value features, int64_t count, const Twine &label) {
+  auto type = cast<RankedTensorType>(features.getType());
+  int64_t headDim = type.getDimSize(1) / count;
   return qwen::SplitHeadsOp::create(
-      model.getOpBuilder(), model.at(place + "_heads"),
-      model.tokens({count, headDim}, model.getComputeType()), features);
+      model.getOpBuilder(), model.at(label),
+      model.tokens({count, headDim}, type.getElementType()), features);
+}
+
+std::pair<Value, Value> Blocks::gatedQueries(Value normed, StringRef place) {
+  const ModelConfig &config = model.getConfig();
+  OpBuilder &builder = model.getOpBuilder();
+  int64_t headDim = config.headDim;
+  int64_t features = config.numAttentionHeads * headDim;
+  Type element = model.getComputeType();
+  // On disk the query and the gate of a head stand one behind the other.
+  Attribute parts = builder.getDenseI64ArrayAttr({headDim, headDim});
+  Attribute weight = model.weight(style.prefix + place + ".q_proj.weight",
+                                  {2 * features, config.hiddenSize});
+  Value both = qwen::LinearOp::create(
+      builder, model.at(place + ".q_proj"), model.tokens(2 * features, element),
+      normed, builder.getArrayAttr(weight), builder.getArrayAttr(parts));
+  auto slice = [&](int64_t offset, const Twine &label) -> Value {
+    return qwen::SliceFeaturesOp::create(builder, model.at(place + label),
+                                         model.tokens(features, element), both,
+                                         builder.getI64IntegerAttr(offset));
+  };
+  return {slice(0, ".queries"), slice(features, ".gate")};
 }
 
 Value Blocks::normAndRotate(Value heads, StringRef layer, StringRef name) {
@@ -72,7 +100,13 @@ Value Blocks::selfAttention(Value normed, StringRef layer) {
   OpBuilder &builder = model.getOpBuilder();
   std::string place = (layer + ".self_attn").str();
   ropeTable();
-  Value q = heads(normed, layer, "q", config.numAttentionHeads);
+  Value q, gate;
+  if (config.attnOutputGate) {
+    std::tie(q, gate) = gatedQueries(normed, place);
+    q = splitHeads(q, config.numAttentionHeads, place + ".q_heads");
+  } else {
+    q = heads(normed, layer, "q", config.numAttentionHeads);
+  }
   Value k = heads(normed, layer, "k", config.numKeyValueHeads);
   Value v = heads(normed, layer, "v", config.numKeyValueHeads);
   q = normAndRotate(q, layer, "q");
@@ -94,6 +128,10 @@ Value Blocks::selfAttention(Value normed, StringRef layer) {
       model.tokens(config.numAttentionHeads * config.headDim,
                    model.getComputeType()),
       mixed);
+  if (gate)
+    merged =
+        qwen::SigmoidGateOp::create(builder, model.at(place + ".sigmoid_gate"),
+                                    merged.getType(), merged, gate);
   return buildLinear(model, merged, style.prefix + place + ".o_proj",
                      config.hiddenSize, model.getComputeType());
 }
@@ -130,27 +168,50 @@ Value Blocks::residualAdd(Value residual, Value delta, const Twine &label) {
                                      residual.getType(), residual, delta);
 }
 
-void Blocks::head(Value residual) {
+Value Blocks::decoderLayer(Value residual, StringRef layer, LayerType type,
+                           bool isMixtureOfExperts) {
+  std::string place = (layer + ".input_layernorm").str();
+  Value normed = norm(residual, place, place);
+  if (type == LayerType::LinearAttention)
+    residual = residualAdd(residual, linearAttention(normed, layer),
+                           layer + ".linear_attn.residual");
+  else
+    residual = residualAdd(residual, selfAttention(normed, layer),
+                           layer + ".self_attn.residual");
+  return feedForward(residual, layer, isMixtureOfExperts);
+}
+
+Value Blocks::selectRows(Value residual) {
+  return qwen::SelectRowsOp::create(
+      model.getOpBuilder(), model.at(style.labels + "select_rows"),
+      residual.getType(), residual, model.getInputs().rows);
+}
+
+std::pair<Value, Value> Blocks::predict(Value normed) {
   const ModelConfig &config = model.getConfig();
   const StepInputs &inputs = model.getInputs();
   OpBuilder &builder = model.getOpBuilder();
   std::string embedding = (style.prefix + "embed_tokens.weight").str();
   int64_t shape[] = {config.vocabSize, config.hiddenSize};
-  Value rows =
-      qwen::SelectRowsOp::create(builder, model.at("select_rows"),
-                                 residual.getType(), residual, inputs.rows);
-  Value normed = norm(rows, "norm", "norm");
   if (config.tieWordEmbeddings)
     model.skipTied("lm_head.weight", embedding, shape);
   Attribute weight = model.weight(
       config.tieWordEmbeddings ? StringRef(embedding) : "lm_head.weight",
       shape);
   Value logits =
-      qwen::LinearOp::create(builder, model.at("lm_head"),
+      qwen::LinearOp::create(builder, model.at(style.labels + "lm_head"),
                              model.tokens(config.vocabSize, model.getF32()),
                              normed, builder.getArrayAttr(weight));
-  Value chosen =
-      qwen::SampleOp::create(builder, model.at("sample"), inputs.rows.getType(),
-                             logits, inputs.sampling, inputs.seen);
-  model.finish(logits, chosen);
+  Value chosen = qwen::SampleOp::create(
+      builder, model.at(style.labels + "sample"), inputs.rows.getType(), logits,
+      inputs.sampling, inputs.seen);
+  return {logits, chosen};
+}
+
+void Blocks::head(Value residual) {
+  auto [logits, chosen] = predict(norm(selectRows(residual), "norm", "norm"));
+  SmallVector<Value> results = {logits, chosen};
+  if (model.hasDraft())
+    results.push_back(residual);
+  model.finish(results);
 }

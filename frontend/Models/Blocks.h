@@ -18,6 +18,8 @@ struct BlockStyle {
   llvm::StringRef prefix = "model.";
   /// Whether norms multiply by 1 + weight.
   bool unitOffsetNorms = false;
+  /// In front of the labels of embedding, output matrix and sampling.
+  llvm::StringRef labels = "";
 };
 
 class Blocks {
@@ -29,9 +31,17 @@ public:
   /// Norm over the last dimension with the tensor prefix + place + ".weight".
   mlir::Value norm(mlir::Value x, const llvm::Twine &place,
                    const llvm::Twine &label);
+  /// A decoder layer: token mixer, then MLP, each on the normed residual stream
+  /// and added to it.
+  mlir::Value decoderLayer(mlir::Value residual, llvm::StringRef layer,
+                           LayerType type, bool isMixtureOfExperts);
   /// Full attention on normed activations, before the residual add:
-  /// q, k, v, per-head norms of q and k, rotation, cache, attention, o_proj.
+  /// q, k, v, per-head norms of q and k, rotation, cache, attention, with
+  /// attn_output_gate its gate, o_proj.
   mlir::Value selfAttention(mlir::Value normed, llvm::StringRef layer);
+  /// Gated delta net on normed activations, before the residual add; the sizes
+  /// are those of config.linearAttention, which must be there.
+  mlir::Value linearAttention(mlir::Value normed, llvm::StringRef layer);
   /// Dense SwiGLU MLP on normed activations, before the residual add.
   mlir::Value mlp(mlir::Value normed, llvm::StringRef layer);
   /// residual + a mixture of experts on normed activations, with the shared
@@ -45,13 +55,35 @@ public:
                           bool isMixtureOfExperts);
   mlir::Value residualAdd(mlir::Value residual, mlir::Value delta,
                           const llvm::Twine &label);
+  /// Rows of the residual stream whose logits are wanted.
+  mlir::Value selectRows(mlir::Value residual);
+  /// Logits of normed rows, and the tokens sampled from them.
+  std::pair<mlir::Value, mlir::Value> predict(mlir::Value normed);
   /// Chosen rows, final norm, logits, sampled tokens; ends @forward.
   void head(mlir::Value residual);
 
 private:
+  /// Queries of gated attention as features and their gate, from one matrix.
+  std::pair<mlir::Value, mlir::Value> gatedQueries(mlir::Value normed,
+                                                   llvm::StringRef place);
+  /// What a delta net takes from its input.
+  struct DeltaProjections {
+    /// Rows that begin with what is convolved: queries, keys, values.
+    mlir::Value qkv;
+    /// Rows with the gate of the output from zOffset on.
+    mlir::Value z;
+    int64_t zOffset;
+    /// [T, 2 Hv] f32.
+    mlir::Value ba;
+  };
+  DeltaProjections deltaProjections(mlir::Value normed, llvm::StringRef place);
+  /// Convolution, norms, gates and recurrence; heads of values.
+  mlir::Value deltaRule(const DeltaProjections &in, llvm::StringRef place);
   /// A projection to heads: prefix + layer + ".self_attn." + name + "_proj".
   mlir::Value heads(mlir::Value normed, llvm::StringRef layer,
                     llvm::StringRef name, int64_t count);
+  mlir::Value splitHeads(mlir::Value features, int64_t count,
+                         const llvm::Twine &label);
   /// Norm and rotation of queries or keys.
   mlir::Value normAndRotate(mlir::Value heads, llvm::StringRef layer,
                             llvm::StringRef name);

@@ -25,56 +25,104 @@ ModelBuilder::ModelBuilder(ModuleOp module, const ModelConfig &config,
     : module(module), config(config), checkpoint(checkpoint), options(options),
       builder(module.getContext()), symbols(module.getContext()),
       computeType(toMlirType(builder, options.compute)) {
-  startForward();
+  start(ModelFunction::Forward);
 }
 
-void ModelBuilder::startForward() {
-  using qwen::Role;
-  const int64_t dynamic = ShapedType::kDynamic;
-  auto tensor = [&](ArrayRef<int64_t> shape, bool integer) -> Type {
-    return RankedTensorType::get(shape, integer ? Type(builder.getI32Type())
+bool ModelBuilder::hasDraft() const {
+  const Checkpoint::TensorMap &tensors = checkpoint.getTensors();
+  auto first = tensors.lower_bound("mtp.");
+  return config.linearAttention && first != tensors.end() &&
+         first->first.starts_with("mtp.");
+}
+
+/// An argument or a result of a function.
+struct ModelBuilder::Port {
+  qwen::Role role;
+  Type type;
+  Value StepInputs::*value = nullptr;
+};
+
+/// tensor<? x width> of i32 or f32; tensor<?> for a width of 0.
+RankedTensorType ModelBuilder::rowsOf(int64_t width, bool isInteger) {
+  SmallVector<int64_t> shape = {ShapedType::kDynamic};
+  if (width)
+    shape.push_back(width);
+  return RankedTensorType::get(shape, isInteger ? Type(builder.getI32Type())
                                                 : builder.getF32Type());
-  };
+}
+
+std::vector<ModelBuilder::Port>
+ModelBuilder::argumentsOf(ModelFunction function) {
+  using qwen::Role;
   auto limits = cast<qwen::ModelAttr>(
       module->getAttr(qwen::QwenDialect::getModelAttrName()));
-  int64_t vocabulary = config.vocabSize;
-  struct Port {
-    Role role;
-    Type type;
-    Value *value;
-  } arguments[] = {
-      {Role::TokenIds, tensor(dynamic, true), &inputs.tokenIds},
-      {Role::Positions, tensor(dynamic, true), &inputs.positions},
-      {Role::Slots, tensor(dynamic, true), &inputs.slots},
-      {Role::PageTable,
-       tensor({limits.getNumSlots(), limits.getPagesPerSlot()}, true),
-       &inputs.pageTable},
-      {Role::Rows, tensor(dynamic, true), &inputs.rows},
-      {Role::Sampling, tensor({dynamic, 8}, false), &inputs.sampling},
-      {Role::SeenTokens, tensor({dynamic, (vocabulary + 31) / 32}, true),
-       &inputs.seen}};
-  SmallVector<Type> types;
-  for (const Port &argument : arguments)
-    types.push_back(argument.type);
-  Type results[] = {tensor({dynamic, vocabulary}, false),
-                    tensor(dynamic, true)};
+  int64_t pages[] = {limits.getNumSlots(), limits.getPagesPerSlot()};
+  std::vector<Port> ports = {
+      {Role::TokenIds, rowsOf(0, true), &StepInputs::tokenIds},
+      {Role::Positions, rowsOf(0, true), &StepInputs::positions},
+      {Role::Slots, rowsOf(0, true), &StepInputs::slots},
+      {Role::PageTable, RankedTensorType::get(pages, builder.getI32Type()),
+       &StepInputs::pageTable}};
+  if (function != ModelFunction::Forward)
+    ports.push_back(
+        {function == ModelFunction::Draft ? Role::Hidden : Role::DraftHidden,
+         rowsOf(config.hiddenSize, false), &StepInputs::hidden});
+  else if (llvm::is_contained(config.layerTypes, LayerType::LinearAttention))
+    ports.push_back({Role::Sequences, rowsOf(8, true), &StepInputs::sequences});
+  ports.push_back({Role::Rows, rowsOf(0, true), &StepInputs::rows});
+  ports.push_back({Role::Sampling, rowsOf(8, false), &StepInputs::sampling});
+  ports.push_back({Role::SeenTokens, rowsOf((config.vocabSize + 31) / 32, true),
+                   &StepInputs::seen});
+  return ports;
+}
 
+std::vector<ModelBuilder::Port>
+ModelBuilder::resultsOf(ModelFunction function) {
+  using qwen::Role;
+  std::vector<Port> ports = {{Role::Logits, rowsOf(config.vocabSize, false)},
+                             {Role::Tokens, rowsOf(0, true)}};
+  Type stream = rowsOf(config.hiddenSize, false);
+  if (function != ModelFunction::Forward)
+    ports.push_back({Role::DraftHidden, stream});
+  else if (hasDraft())
+    ports.push_back({Role::Hidden, stream});
+  return ports;
+}
+
+void ModelBuilder::start(ModelFunction function) {
+  StringRef name = function == ModelFunction::Forward ? "forward"
+                   : function == ModelFunction::Draft ? "draft"
+                                                      : "draft_next";
+  std::vector<Port> arguments = argumentsOf(function);
+  std::vector<Port> results = resultsOf(function);
+  auto typesOf = [](ArrayRef<Port> ports) {
+    return llvm::map_to_vector(ports, [](const Port &p) { return p.type; });
+  };
   builder.setInsertionPointToEnd(module.getBody());
-  auto forward = func::FuncOp::create(builder, at("forward"), "forward",
-                                      builder.getFunctionType(types, results));
-  auto roleName = [&](Role role) {
+  auto func = func::FuncOp::create(
+      builder, at(name), name,
+      builder.getFunctionType(typesOf(arguments), typesOf(results)));
+  auto roleName = [&](qwen::Role role) {
     return builder.getStringAttr(qwen::stringifyRole(role));
   };
   StringRef key = qwen::QwenDialect::getRoleAttrName();
-  Block *body = forward.addEntryBlock();
+  Block *body = func.addEntryBlock();
+  inputs = {};
   for (auto [i, argument] : llvm::enumerate(arguments)) {
-    forward.setArgAttr(i, key, roleName(argument.role));
-    *argument.value = body->getArgument(i);
+    func.setArgAttr(i, key, roleName(argument.role));
+    inputs.*argument.value = body->getArgument(i);
   }
-  forward.setResultAttr(0, key, roleName(Role::Logits));
-  forward.setResultAttr(1, key, roleName(Role::Tokens));
-  symbols.setInsertionPoint(forward);
+  for (auto [i, result] : llvm::enumerate(results))
+    func.setResultAttr(i, key, roleName(result.role));
+  // Weights and states stand in front of all functions.
+  if (function == ModelFunction::Forward)
+    symbols.setInsertionPoint(func);
   builder.setInsertionPointToEnd(body);
+}
+
+void ModelBuilder::finish(ValueRange results) {
+  func::ReturnOp::create(builder, builder.getBlock()->getParentOp()->getLoc(),
+                         results);
 }
 
 Location ModelBuilder::at(const Twine &label) {
@@ -110,8 +158,28 @@ void ModelBuilder::skipTied(const Twine &name, const Twine &embedding,
   std::string text = name.str();
   if (!checkpoint.find(text))
     return;
-  expected.push_back({text, shape.vec(), /*isOptional=*/true});
-  tied.push_back({text, embedding.str()});
+  if (tied.try_emplace(text, embedding.str()).second)
+    expected.push_back({text, shape.vec(), /*isOptional=*/true});
+}
+
+void ModelBuilder::skipAll(StringRef prefix, StringRef reason) {
+  const Checkpoint::TensorMap &tensors = checkpoint.getTensors();
+  for (auto it = tensors.lower_bound(std::string_view(prefix));
+       it != tensors.end() && StringRef(it->first).starts_with(prefix); ++it) {
+    expected.push_back({it->first, it->second.shape, /*isOptional=*/true});
+    skipped.push_back({it->first, reason.str()});
+  }
+}
+
+FlatSymbolRefAttr ModelBuilder::state(const Twine &name, qwen::StateKind kind,
+                                      ArrayRef<int64_t> shape, Type element) {
+  std::string text = name.str();
+  FlatSymbolRefAttr &known = states[text];
+  if (known)
+    return known;
+  qwen::StateOp::create(symbols, at(text), text, kind,
+                        RankedTensorType::get(shape, element));
+  return known = FlatSymbolRefAttr::get(builder.getContext(), text);
 }
 
 FlatSymbolRefAttr ModelBuilder::cache(const Twine &name, qwen::StateKind kind) {
@@ -119,19 +187,12 @@ FlatSymbolRefAttr ModelBuilder::cache(const Twine &name, qwen::StateKind kind) {
       module->getAttr(qwen::QwenDialect::getModelAttrName()));
   int64_t shape[] = {limits.getNumPages(), limits.getPageSize(),
                      config.numKeyValueHeads, config.headDim};
-  std::string text = name.str();
-  qwen::StateOp::create(symbols, at(text), text, kind,
-                        RankedTensorType::get(shape, computeType));
-  return FlatSymbolRefAttr::get(builder.getContext(), text);
+  return state(name, kind, shape, computeType);
 }
 
 void ModelBuilder::refuse(const Status &error) {
   if (refusal.isOk())
     refusal = error;
-}
-
-void ModelBuilder::finish(Value logits, Value chosen) {
-  func::ReturnOp::create(builder, at("forward"), ValueRange{logits, chosen});
 }
 
 LogicalResult ModelBuilder::account(ImportReport &report) {
@@ -149,6 +210,7 @@ LogicalResult ModelBuilder::account(ImportReport &report) {
     report.skippedTensors.push_back(
         {name, "tie_word_embeddings: " + embedding + " is the output matrix"});
   }
+  llvm::append_range(report.skippedTensors, skipped);
   for (const ExpectedTensor &tensor : expected) {
     if (tensor.isOptional)
       continue;
@@ -168,11 +230,11 @@ Value quern::buildLinear(ModelBuilder &model, Value x, const Twine &name,
                          int64_t outputs, Type element) {
   int64_t inputs = cast<RankedTensorType>(x.getType()).getDimSize(1);
   Attribute weight = model.weight(name + ".weight", {outputs, inputs});
-  std::string label = name.str();
-  return qwen::LinearOp::create(model.getOpBuilder(),
-                                model.at(StringRef(label).starts_with("model.")
-                                             ? StringRef(label).drop_front(6)
-                                             : StringRef(label)),
+  std::string text = name.str();
+  StringRef label = text;
+  label.consume_front("model.");
+  label.consume_front("language_model.");
+  return qwen::LinearOp::create(model.getOpBuilder(), model.at(label),
                                 model.tokens(outputs, element), x,
                                 model.getOpBuilder().getArrayAttr(weight));
 }

@@ -13,16 +13,34 @@
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <map>
+
 namespace quern {
 
-/// The arguments of @forward.
+/// The arguments of a function; null where it has none.
 struct StepInputs {
   mlir::Value tokenIds, positions, slots, pageTable, rows, sampling, seen;
+  /// Of models with delta nets.
+  mlir::Value sequences;
+  /// What a draft goes on from [T, H].
+  mlir::Value hidden;
+};
+
+/// The functions of a model.
+enum class ModelFunction {
+  /// A step: logits and tokens of chosen rows, and for a draft the residual
+  /// stream that they are taken from.
+  Forward,
+  /// A step of the draft on the residual stream of @forward: logits, tokens and
+  /// the draft's residual stream of chosen rows.
+  Draft,
+  /// A step of the draft on its own residual stream.
+  DraftNext
 };
 
 class ModelBuilder {
 public:
-  /// Starts @forward in `module`; ops are appended to its body.
+  /// Starts @forward in `module`.
   ModelBuilder(mlir::ModuleOp module, const ModelConfig &config,
                const Checkpoint &checkpoint, const ImportOptions &options);
 
@@ -32,6 +50,13 @@ public:
   mlir::OpBuilder &getOpBuilder() { return builder; }
   mlir::Type getComputeType() const { return computeType; }
   mlir::Type getF32() { return builder.getF32Type(); }
+
+  /// Whether the checkpoint has a draft layer (mtp.*) that the family knows.
+  bool hasDraft() const;
+  /// Starts a function behind the finished ones; ops are appended to its body.
+  void start(ModelFunction function);
+  /// Ends the function with its results in the order that start() declares.
+  void finish(mlir::ValueRange results);
 
   /// Location of an op: its place in the model.
   mlir::Location at(const llvm::Twine &label);
@@ -46,22 +71,30 @@ public:
   /// equal the embedding, and has no effect.
   void skipTied(const llvm::Twine &name, const llvm::Twine &embedding,
                 llvm::ArrayRef<int64_t> shape);
+  /// Tensors of this prefix are known and have no effect.
+  void skipAll(llvm::StringRef prefix, llvm::StringRef reason);
+  /// A state; the same for the same name.
+  mlir::FlatSymbolRefAttr state(const llvm::Twine &name, qwen::StateKind kind,
+                                llvm::ArrayRef<int64_t> shape,
+                                mlir::Type element);
   /// A paged cache of the configured pages.
   mlir::FlatSymbolRefAttr cache(const llvm::Twine &name, qwen::StateKind kind);
+  /// Sequences that live at the same time.
+  int64_t getNumSlots() const { return options.numSlots; }
 
   /// Remembers an error of the checkpoint, the first one, for account(). The
   /// caller goes on with any value of the right type.
   void refuse(const Status &error);
-
-  /// Ends @forward with its two results.
-  void finish(mlir::Value logits, mlir::Value chosen);
 
   /// Compares the tensors named so far with the checkpoint; fails if something
   /// was refused.
   mlir::LogicalResult account(ImportReport &report);
 
 private:
-  void startForward();
+  struct Port;
+  std::vector<Port> argumentsOf(ModelFunction function);
+  std::vector<Port> resultsOf(ModelFunction function);
+  mlir::RankedTensorType rowsOf(int64_t width, bool isInteger);
 
   mlir::ModuleOp module;
   const ModelConfig &config;
@@ -72,11 +105,12 @@ private:
   mlir::OpBuilder symbols;
   mlir::Type computeType;
   StepInputs inputs;
-  llvm::StringMap<mlir::FlatSymbolRefAttr> weights;
+  llvm::StringMap<mlir::FlatSymbolRefAttr> weights, states;
   std::vector<ExpectedTensor> expected;
   Status refusal;
   /// Names of tied tensors and of the embeddings that they repeat.
-  std::vector<std::pair<std::string, std::string>> tied;
+  std::map<std::string, std::string> tied;
+  std::vector<ImportReport::SkippedTensor> skipped;
 };
 
 /// x * w^T of one weight; the label is the weight's name without ".weight".

@@ -14,13 +14,9 @@ using namespace quern;
 void quern::buildQwen3Dense(ModelBuilder &model) {
   Blocks blocks(model, {.prefix = "model."});
   Value x = blocks.embedding();
-  for (int64_t i = 0; i < model.getConfig().numHiddenLayers; ++i) {
-    std::string layer = "layers." + std::to_string(i);
-    Value normed =
-        blocks.norm(x, layer + ".input_layernorm", layer + ".input_layernorm");
-    x = blocks.residualAdd(x, blocks.selfAttention(normed, layer),
-                           layer + ".self_attn.residual");
-    x = blocks.feedForward(x, layer, /*isMixtureOfExperts=*/false);
-  }
+  for (int64_t i = 0; i < model.getConfig().numHiddenLayers; ++i)
+    x = blocks.decoderLayer(x, "layers." + std::to_string(i),
+                            LayerType::FullAttention,
+                            /*isMixtureOfExperts=*/false);
   blocks.head(x);
 }

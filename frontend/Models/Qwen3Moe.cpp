@@ -12,15 +12,11 @@ using namespace mlir;
 using namespace quern;
 
 void quern::buildQwen3Moe(ModelBuilder &model) {
+  const ModelConfig &config = model.getConfig();
   Blocks blocks(model, {.prefix = "model."});
   Value x = blocks.embedding();
-  for (int64_t i = 0; i < model.getConfig().numHiddenLayers; ++i) {
-    std::string layer = "layers." + std::to_string(i);
-    Value normed =
-        blocks.norm(x, layer + ".input_layernorm", layer + ".input_layernorm");
-    x = blocks.residualAdd(x, blocks.selfAttention(normed, layer),
-                           layer + ".self_attn.residual");
-    x = blocks.feedForward(x, layer, model.getConfig().moeLayers[i]);
-  }
+  for (int64_t i = 0; i < config.numHiddenLayers; ++i)
+    x = blocks.decoderLayer(x, "layers." + std::to_string(i),
+                            LayerType::FullAttention, config.moeLayers[i]);
   blocks.head(x);
 }

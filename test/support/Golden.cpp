@@ -3,7 +3,6 @@
 
 #include "frontend/HuggingFace/Safetensors.h"
 #include "frontend/HuggingFace/TensorData.h"
-#include "runtime/base/Json.h"
 
 #include <gtest/gtest.h>
 
@@ -30,12 +29,21 @@ std::unique_ptr<TestModel> TestModel::open(const std::string &path) {
       TestModel{std::move(*config), std::move(*checkpoint)});
 }
 
-std::unique_ptr<TestModel> TestModel::openGolden(const std::string &name) {
-  return open(std::string(QUERN_SOURCE_DIR) + "/test/data/checkpoints/" + name);
+std::string quern::test::storedGoldens() {
+  return std::string(QUERN_SOURCE_DIR) + "/test/data";
 }
 
-Golden::Golden(const std::string &model)
-    : folder(std::string(QUERN_SOURCE_DIR) + "/test/data/goldens/" + model) {
+std::string quern::test::sharedGoldens() {
+  return std::string(QUERN_SHARED_DIR) + "/goldens";
+}
+
+std::unique_ptr<TestModel> TestModel::openGolden(const std::string &name,
+                                                 const std::string &root) {
+  return open(root + "/checkpoints/" + name);
+}
+
+Golden::Golden(const std::string &model, const std::string &root)
+    : folder(root + "/goldens/" + model) {
   std::optional<File> file =
       expectOk(File::open(folder + "/golden.safetensors"));
   if (!file)
@@ -73,20 +81,72 @@ std::vector<int32_t> Golden::integers(const std::string &key) const {
   return {values.begin(), values.end()};
 }
 
-double Golden::bf16RelativeError() const {
+void Golden::read(std::initializer_list<const char *> path,
+                  const std::function<void(const JsonValue &)> &use) const {
   std::optional<std::string> text =
       expectOk(readWholeFile(folder + "/golden.json", 1 << 20));
   if (!text)
-    return 0;
+    return;
   std::optional<JsonDocument> document = expectOk(parseJson(*text));
   if (!document)
-    return 0;
+    return;
   JsonValue value = document->root();
-  for (const char *key : {"measured", "bf16_run_vs_float32", "rel_rms"}) {
+  for (const char *key : path) {
     std::optional<JsonValue> member = expectOk(value.get(key));
     if (!member)
-      return 0;
+      return;
     value = *member;
   }
-  return expectOk(value.asDouble()).value_or(0);
+  use(value);
+}
+
+static std::vector<int32_t> readIds(const JsonValue &object, const char *key) {
+  std::vector<int32_t> ids;
+  if (std::optional<JsonValue> list = expectOk(object.get(key)))
+    for (JsonValue id : list->elements())
+      ids.push_back(static_cast<int32_t>(expectOk(id.asInt64()).value_or(0)));
+  return ids;
+}
+
+static std::string readKey(const JsonValue &object) {
+  std::optional<JsonValue> key = expectOk(object.get("key"));
+  return key ? std::string(expectOk(key->asString()).value_or("")) : "";
+}
+
+std::vector<EdgePrompt> Golden::edgePrompts() const {
+  std::vector<EdgePrompt> prompts;
+  read({"edge_prompts"}, [&](const JsonValue &list) {
+    for (JsonValue prompt : list.elements())
+      prompts.push_back({readKey(prompt), readIds(prompt, "input_ids")});
+  });
+  return prompts;
+}
+
+std::vector<DraftPrompt> Golden::draftPrompts() const {
+  std::vector<DraftPrompt> prompts;
+  read({"mtp", "prompts"}, [&](const JsonValue &list) {
+    for (JsonValue prompt : list.elements()) {
+      std::optional<JsonValue> row = expectOk(prompt.get("first_row"));
+      prompts.push_back(
+          {readKey(prompt), row ? expectOk(row->asInt64()).value_or(0) : 0,
+           readIds(prompt, "next_ids"), readIds(prompt, "draft_chain_ids")});
+    }
+  });
+  return prompts;
+}
+
+double Golden::number(std::initializer_list<const char *> path) const {
+  double number = 0;
+  read(path, [&](const JsonValue &value) {
+    number = expectOk(value.asDouble()).value_or(0);
+  });
+  return number;
+}
+
+double Golden::bf16RelativeError() const {
+  return number({"measured", "bf16_run_vs_float32", "rel_rms"});
+}
+
+double Golden::routerWeightError() const {
+  return number({"router_weight_vs_float64_max_abs"});
 }

@@ -113,6 +113,76 @@ TEST(ConfigBad, Group7HybridLayers) {
       StatusCode::Corrupt, "4 layers, found 1"));
 }
 
+TEST(ConfigBad, Group7LinearAttention) {
+  struct {
+    std::string key, value;
+    std::string_view message;
+    StatusCode code = StatusCode::Corrupt;
+  } cases[] = {
+      {"layer_types",
+       "[\"linear_attention\",\"full_attention\",\"linear_attention\","
+       "\"sliding_attention\"]",
+       "$.layer_types[3]: layer type 'sliding_attention' is not supported, "
+       "only 'full_attention' and 'linear_attention'",
+       StatusCode::Unsupported},
+      {"linear_conv_kernel_dim", "0",
+       "$.linear_conv_kernel_dim: expected an integer from 1 to 64, found 0"},
+      {"linear_conv_kernel_dim", "65", "found 65"},
+      {"linear_num_key_heads", "0", "$.linear_num_key_heads: expected"},
+      {"linear_key_head_dim", "", "expected a member 'linear_key_head_dim'"},
+      {"linear_value_head_dim", "-1", "found -1"},
+      {"output_gate_type", "\"sigmoid\"",
+       "$.output_gate_type: output gate 'sigmoid' is not supported, only "
+       "'swish'",
+       StatusCode::Unsupported},
+      {"mtp_num_hidden_layers", "2",
+       "$.mtp_num_hidden_layers: expected an integer from 0 to 1, found 2"},
+      {"mtp_use_dedicated_embeddings", "true",
+       "$.mtp_use_dedicated_embeddings: a draft with embeddings of its own is "
+       "not supported",
+       StatusCode::Unsupported},
+  };
+  for (const auto &c : cases)
+    EXPECT_TRUE(failsWith(parseAnyFamily(hybridConfig({{c.key, c.value}})),
+                          c.code, c.message))
+        << c.key;
+}
+
+TEST(ConfigHybrid, OutputGateByEitherName) {
+  for (std::string name : {"\"swish\"", "\"silu\"", "null"})
+    EXPECT_TRUE(
+        succeeds(parseModelConfig(hybridConfig({{"output_gate_type", name}}))));
+}
+
+TEST(ConfigHybrid, TextConfigAlone) {
+  // What a text-only checkpoint says: the text config without its frame.
+  ConfigFields flat = {{"model_type", "\"qwen3_5_moe_text\""},
+                       {"architectures", "[\"Qwen3_5MoeForCausalLM\"]"}};
+  Result<ModelConfig> config = parseModelConfig(hybridConfig(flat));
+  ASSERT_TRUE(succeeds(config));
+  EXPECT_EQ(config->family, ModelFamily::Qwen3_5Moe);
+  EXPECT_TRUE(config->moe && config->linearAttention);
+  flat = {{"model_type", "\"qwen3_5_text\""},
+          {"architectures", "[\"Qwen3_5ForCausalLM\"]"},
+          {"mlp_only_layers", "[]"}};
+  config = parseModelConfig(hybridConfig(flat));
+  ASSERT_TRUE(succeeds(config));
+  EXPECT_EQ(config->family, ModelFamily::Qwen3_5);
+  EXPECT_FALSE(config->moe);
+
+  flat["architectures"] = "[\"Qwen3_5ForConditionalGeneration\"]";
+  EXPECT_TRUE(failsWith(parseModelConfig(hybridConfig(flat)),
+                        StatusCode::Unsupported,
+                        "unknown architecture "
+                        "'Qwen3_5ForConditionalGeneration' of model type "
+                        "'qwen3_5_text'; supported: Qwen3_5ForCausalLM"));
+  // No text-only checkpoints of this family exist.
+  flat = {{"model_type", "\"qwen3_vl_text\""}};
+  EXPECT_TRUE(failsWith(parseModelConfig(hybridConfig(flat)),
+                        StatusCode::Unsupported,
+                        "unknown model type 'qwen3_vl_text'"));
+}
+
 TEST(ConfigBad, NestedTextConfig) {
   std::string text = denseConfig();
   auto nested = [&](std::string inner) {
