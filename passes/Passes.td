@@ -224,6 +224,47 @@ def SpecializeProgramsPass
   let statistics = [Statistic<"numPrograms", "num-programs", "Programs made">];
 }
 
+def SpecializeDeltaRulePass
+    : Pass<"qwen-specialize-delta-rule", "::mlir::func::FuncOp"> {
+  let summary = "Decides how a program computes its gated delta rules";
+  let description = [{
+    Programs of few tokens read the state and append to its rings, so that a
+    rejected draft costs nothing: decode, verify and their drafts. Prefill ends
+    in the state: its tokens go `chunk` at a time through a few matrix products
+    each, or one by one (1).
+
+    Before:
+    ```mlir
+    %o = qwen.gated_delta_rule %q, %k, %v, %decay, %beta, @recurrent, @keys, @updates, @decays, %sequences
+        : tensor<512x2x16xf32>, ...
+    ```
+    After, in a prefill program with chunk=1:
+    ```mlir
+    %o = qwen.gated_delta_rule %q, %k, %v, %decay, %beta, @recurrent, @keys, @updates, @decays, %sequences chunk 1
+        : tensor<512x2x16xf32>, ...
+    ```
+
+    Requires: the attributes of --qwen-specialize-programs.
+    Guarantees: `sequences` of a program all have the update 2 if the op has a
+    `chunk`, else 0 or 1.
+    Leaves alone: all other ops.
+    Numerics: the forms sum the same terms in different orders, in f32.
+  }];
+  let dependentDialects = ["::quern::qwen::QwenDialect"];
+  let options = [
+    Option<"chunk", "chunk", "int64_t", /*default=*/"1",
+           "Tokens of a chunk in prefill; programs of fewer tokens take 1">
+  ];
+  let statistics = [
+    Statistic<"numAppended", "num-appended",
+              "Delta rules that append to the rings">,
+    Statistic<"numScanned", "num-scanned",
+              "Delta rules computed token by token into the state">,
+    Statistic<"numChunked", "num-chunked",
+              "Delta rules computed in chunks into the state">
+  ];
+}
+
 def SpecializeExpertsPass
     : Pass<"qwen-specialize-experts", "::mlir::func::FuncOp"> {
   let summary = "Decides how a program computes its experts";

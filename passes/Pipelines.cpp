@@ -81,7 +81,10 @@ static void addShape(OpPassManager &pm, const PipelineOptions &options) {
   // front of the final norm, which Graph could not see.
   if (options.fuse)
     pm.addNestedPass<func::FuncOp>(createFuseAddRMSNormPass());
-  // Needs the number of tokens of each program.
+  // Need the kind and the number of tokens of each program.
+  SpecializeDeltaRulePassOptions deltaRule;
+  deltaRule.chunk = options.deltaChunk;
+  pm.addNestedPass<func::FuncOp>(createSpecializeDeltaRulePass(deltaRule));
   pm.addNestedPass<func::FuncOp>(createSpecializeExpertsPass());
   // Lower relies on static shapes and complete roles.
   pm.addPass(createVerifyProgramsPass());
@@ -141,6 +144,10 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
   Option<int64_t> prefillTokens{*this, "prefill-tokens",
                                 llvm::cl::desc("Tokens of the prefill program"),
                                 llvm::cl::init(512)};
+  Option<int64_t> deltaChunk{
+      *this, "delta-chunk",
+      llvm::cl::desc("Tokens of a chunk of the gated delta rule in prefill"),
+      llvm::cl::init(1)};
   Option<bool> fuse{*this, "fuse",
                     llvm::cl::desc("Fuse ops; false leaves each on its own"),
                     llvm::cl::init(true)};
@@ -158,7 +165,8 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
           clEnumValN(Phase::Memory, "memory", "offsets and barriers"))};
 
   PipelineOptions get() const {
-    return {decodeTokens, verifyTokens, prefillTokens, fuse, keepIntermediates};
+    return {decodeTokens, verifyTokens, prefillTokens,
+            deltaChunk,   fuse,         keepIntermediates};
   }
 };
 } // namespace

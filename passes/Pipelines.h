@@ -39,6 +39,7 @@ struct PipelineOptions {
   int64_t decodeTokens = 1;       ///< tokens of the decode program
   int64_t verifyTokens = 8;       ///< tokens of verify, rows of head
   int64_t prefillTokens = 512;    ///< tokens of the prefill program
+  int64_t deltaChunk = 1;         ///< of gated delta rules in prefill
   bool fuse = true;               ///< off: leaves every op on its own
   bool keepIntermediates = false; ///< temporaries share no memory
 };

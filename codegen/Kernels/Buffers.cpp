@@ -53,6 +53,16 @@ Expression InputBuffer::read(Expression index) const {
                                             index.get()));
 }
 
+Expression InputBuffer::readElement(Expression index) const {
+  if (type == DataType::F32 || type == DataType::I32)
+    return read(index);
+  Expression word = read(index / 2), isHigh = index % 2 == 1;
+  if (type == DataType::BF16)
+    return floatOf(select(isHigh, word & 0xffff0000u, word << 16));
+  Expression pair = unpackHalf(word);
+  return select(isHigh, pair[1], pair[0]);
+}
+
 Octet InputBuffer::readOctet(Expression index) const {
   if (type == DataType::F32)
     return {read(index * 2), read(index * 2 + 1), OctetOrder::Linear};

@@ -1,4 +1,4 @@
-//===- Elementwise.cpp - embedding, select_rows, residual_add, swiglu -----===//
+//===- Elementwise.cpp - Kernels without sums -----------------------------===//
 #include "codegen/Kernels/KernelFamilies.h"
 #include "codegen/Kernels/Rows.h"
 
@@ -58,6 +58,58 @@ Status quern::buildResidualAdd(KernelBuilder &k) {
 Status quern::buildSwiglu(KernelBuilder &k) {
   return buildBinary(k, "gate", "up", "I",
                      [](Expression a, Expression b) { return silu(a) * b; });
+}
+
+Status quern::buildSigmoidGate(KernelBuilder &k) {
+  return buildBinary(k, "x", "gate", "I", [](Expression a, Expression b) {
+    return a / (1 + exp(0 - b));
+  });
+}
+
+Status quern::buildSliceFeatures(KernelBuilder &k) {
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "F", 8));
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "I", 8));
+  QUERN_ASSIGN_OR_RETURN(int64_t offset, k.getInteger("offset"));
+  if (offset < 0 || offset > k.dim("F") - k.dim("I"))
+    return invalidArgument(std::to_string(k.dim("I")) +
+                           " features from offset " + std::to_string(offset) +
+                           " of " + std::to_string(k.dim("F")));
+  if (offset % 8 != 0)
+    return unsupported("config member offset " + std::to_string(offset) +
+                       " is not a multiple of 8");
+  InputBuffer x = k.getInput("x");
+  OutputBuffer out = k.getOutput("out");
+  k.idealBytes = 2 * k.getArgument("out").getBytes();
+  return buildPerOctet(
+      k, k.dim("T"), k.dim("I"), [&](Expression row, Expression octet) {
+        Expression from =
+            row * double(k.dim("F") / 8) + octet + double(offset / 8);
+        out.writeOctet(row * double(k.dim("I") / 8) + octet, x.readOctet(from));
+      });
+}
+
+Status quern::buildConcatFeatures(KernelBuilder &k) {
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "A", 8));
+  QUERN_RETURN_IF_ERROR(requireMultiple(k, "B", 8));
+  int64_t first = k.dim("A") / 8, second = k.dim("B") / 8;
+  if (k.dim("I") != k.dim("A") + k.dim("B"))
+    return invalidArgument(std::to_string(k.dim("A")) + " and " +
+                           std::to_string(k.dim("B")) + " features give not " +
+                           std::to_string(k.dim("I")));
+  InputBuffer a = k.getInput("a"), b = k.getInput("b");
+  OutputBuffer out = k.getOutput("out");
+  return buildPerOctet(
+      k, k.dim("T"), k.dim("I"), [&](Expression row, Expression octet) {
+        Expression at = row * double(first + second) + octet;
+        Expression isFirst = octet < double(first);
+        k.when(isFirst, [&] {
+          out.writeOctet(at, a.readOctet(row * double(first) + octet));
+        });
+        k.when(isFirst == 0, [&] {
+          Expression from = row * double(second) + octet - double(first);
+          out.writeOctet(at, b.readOctet(from));
+        });
+      });
 }
 
 Status quern::buildScaleBySigmoid(KernelBuilder &k) {

@@ -51,6 +51,9 @@ public:
   Octet readOctet(Expression index) const;
   /// One access unit, as it lies in memory: element, word or vector.
   Expression read(Expression index) const;
+  /// One element of a buffer with scalar units, as f32 or i32. Buffers of
+  /// 16-bit elements have to have an even number of them.
+  Expression readElement(Expression index) const;
 
 private:
   Expression buffer;

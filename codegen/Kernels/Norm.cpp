@@ -10,9 +10,32 @@ Result<NormConfig> quern::readNormConfig(const KernelBuilder &k) {
   return config;
 }
 
-Expression quern::buildNormScale(KernelBuilder &k, const NormConfig &config,
-                                 int64_t octets, unsigned lanes,
-                                 Expression lane,
+Result<RowTeams> quern::makeRowTeams(KernelBuilder &k, int64_t tokens,
+                                     int64_t rowsPerToken, int64_t octets) {
+  RowTeams teams;
+  const TargetDescription &target = k.getTarget();
+  bool split = rowsPerToken == 1 && target.useWorkgroupMemory &&
+               octets >= 2 * int64_t(k.getSubgroupSize());
+  k.setSubgroups(split ? target.rowSubgroups : 1);
+  teams.lanes = split ? k.launch.workgroupSize[0] : getTeamLanes(k, octets);
+  int64_t perGroup = std::max<int64_t>(1, k.getSubgroupSize() / teams.lanes);
+  k.setGrid(0, (rowsPerToken + perGroup - 1) / perGroup);
+  QUERN_RETURN_IF_ERROR(k.setCountedGrid(tokens, 1));
+  Expression thread =
+      k.getSubgroup() * double(k.getSubgroupSize()) + k.getLane();
+  teams.lane = thread % double(teams.lanes);
+  Expression inToken =
+      k.getGroup(0) * double(perGroup) + thread / double(teams.lanes);
+  if (rowsPerToken % perGroup != 0) {
+    teams.isInside = inToken < double(rowsPerToken);
+    inToken = min(inToken, k.index(rowsPerToken - 1));
+  }
+  teams.row = k.getGroup(1) * double(rowsPerToken) + inToken;
+  return teams;
+}
+
+Expression quern::buildSquareSum(KernelBuilder &k, int64_t octets,
+                                 unsigned lanes, Expression lane,
                                  llvm::function_ref<Octet(Expression)> read) {
   Expression squares =
       k.accumulate(octets, lanes, lane, {k.zeroVector()},
@@ -23,9 +46,15 @@ Expression quern::buildNormScale(KernelBuilder &k, const NormConfig &config,
                    })
           .front();
   auto add = [](Expression a, Expression b) { return a + b; };
-  Expression total = lanes > k.getSubgroupSize()
-                         ? k.reduceWorkgroup(sum(squares), add)
-                         : k.reduceAdd(sum(squares), lanes);
+  return lanes > k.getSubgroupSize() ? k.reduceWorkgroup(sum(squares), add)
+                                     : k.reduceAdd(sum(squares), lanes);
+}
+
+Expression quern::buildNormScale(KernelBuilder &k, const NormConfig &config,
+                                 int64_t octets, unsigned lanes,
+                                 Expression lane,
+                                 llvm::function_ref<Octet(Expression)> read) {
+  Expression total = buildSquareSum(k, octets, lanes, lane, read);
   Expression mean = total / double(octets * 8);
   return 1 / sqrt(mean + config.epsilon);
 }

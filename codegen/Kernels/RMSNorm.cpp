@@ -9,44 +9,6 @@
 
 using namespace quern;
 
-namespace {
-
-/// How the lanes of a workgroup share rows.
-struct RowTeams {
-  unsigned lanes;      ///< Of a row.
-  Expression lane;     ///< In the row's team.
-  Expression row;      ///< Of all rows of the buffers.
-  Expression isInside; ///< Null if all rows exist.
-};
-
-/// Teams of lanes for `rowsPerToken` rows of each of `tokens` tokens. Sets the
-/// launch.
-Result<RowTeams> makeTeams(KernelBuilder &k, int64_t tokens,
-                           int64_t rowsPerToken, int64_t octets) {
-  RowTeams teams;
-  const TargetDescription &target = k.getTarget();
-  bool split = rowsPerToken == 1 && target.useWorkgroupMemory &&
-               octets >= 2 * int64_t(k.getSubgroupSize());
-  k.setSubgroups(split ? target.rowSubgroups : 1);
-  teams.lanes = split ? k.launch.workgroupSize[0] : getTeamLanes(k, octets);
-  int64_t perGroup = std::max<int64_t>(1, k.getSubgroupSize() / teams.lanes);
-  k.setGrid(0, (rowsPerToken + perGroup - 1) / perGroup);
-  QUERN_RETURN_IF_ERROR(k.setCountedGrid(tokens, 1));
-  Expression thread =
-      k.getSubgroup() * double(k.getSubgroupSize()) + k.getLane();
-  teams.lane = thread % double(teams.lanes);
-  Expression inToken =
-      k.getGroup(0) * double(perGroup) + thread / double(teams.lanes);
-  if (rowsPerToken % perGroup != 0) {
-    teams.isInside = inToken < double(rowsPerToken);
-    inToken = min(inToken, k.index(rowsPerToken - 1));
-  }
-  teams.row = k.getGroup(1) * double(rowsPerToken) + inToken;
-  return teams;
-}
-
-} // namespace
-
 Status quern::buildRMSNorm(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "H", 8));
   QUERN_ASSIGN_OR_RETURN(NormConfig config, readNormConfig(k));
@@ -59,8 +21,9 @@ Status quern::buildRMSNorm(KernelBuilder &k) {
         "config member rows_per_token " + std::to_string(rowsPerToken) +
         " does not divide the number of rows " + std::to_string(k.dim("R")));
   int64_t octets = k.dim("H") / 8;
-  QUERN_ASSIGN_OR_RETURN(RowTeams teams, makeTeams(k, k.dim("R") / rowsPerToken,
-                                                   rowsPerToken, octets));
+  QUERN_ASSIGN_OR_RETURN(
+      RowTeams teams,
+      makeRowTeams(k, k.dim("R") / rowsPerToken, rowsPerToken, octets));
   InputBuffer x = k.getInput("x"), weight = k.getInput("weight");
   OutputBuffer out = k.getOutput("out");
   Expression base = teams.row * double(octets);
@@ -82,7 +45,8 @@ Status quern::buildAddRMSNorm(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "H", 8));
   QUERN_ASSIGN_OR_RETURN(NormConfig config, readNormConfig(k));
   int64_t octets = k.dim("H") / 8;
-  QUERN_ASSIGN_OR_RETURN(RowTeams teams, makeTeams(k, k.dim("T"), 1, octets));
+  QUERN_ASSIGN_OR_RETURN(RowTeams teams,
+                         makeRowTeams(k, k.dim("T"), 1, octets));
   InputBuffer residual = k.getInput("residual"), delta = k.getInput("delta"),
               weight = k.getInput("weight");
   OutputBuffer sum = k.getOutput("sum"), out = k.getOutput("out");

@@ -236,6 +236,9 @@ Status readTarget(JsonValue root, TargetDescription &target) {
   reader.readObject("attention", [&](ObjectReader &attention) {
     attention.readPowerOfTwo("tokens", target.attentionTokens, 1, 16);
   });
+  reader.readObject("delta_rule", [&](ObjectReader &rule) {
+    rule.readPowerOfTwo("columns", target.deltaRuleColumns, 8, 512);
+  });
   reader.readNotNegative("memory_bandwidth", target.memoryBandwidth);
   QUERN_RETURN_IF_ERROR(reader.finish());
   return checkConsistency(target);

@@ -53,6 +53,8 @@ struct TargetDescription {
   uint32_t gemmTokens = 4, gemmRows = 4;
   /// Query tokens that share one pass over the keys in prefill attention.
   uint32_t attentionTokens = 4;
+  /// Columns of the state that a subgroup has in a delta rule of few tokens.
+  uint32_t deltaRuleColumns = 32;
   /// Subgroups of a workgroup that shares one row (sampling, norms).
   uint32_t rowSubgroups = 1;
 

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Qwen/IR/QwenOps.h"
+#include "passes/Lower/DeltaLowerings.h"
 #include "passes/Lower/MoeLowerings.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -14,15 +15,6 @@ using namespace quern;
 
 using exec::Effect;
 using exec::Packing;
-
-static RankedTensorType getTensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
-/// The feature sizes of a tensor: all but dimension 0.
-static ArrayRef<int64_t> getFeatures(Value value) {
-  return getTensorType(value).getShape().drop_front();
-}
 
 /// A tensor as rows of its last dimension.
 static RankedTensorType getAsRows(Value value) {
@@ -192,6 +184,49 @@ static LogicalResult lower(qwen::ScaleBySigmoidOp op, ProgramBuilder &b) {
   return lowerScaleBySigmoid(op, b);
 }
 
+static LogicalResult lower(qwen::CausalConv1dOp op, ProgramBuilder &b) {
+  return lowerCausalConv1d(op, b);
+}
+static LogicalResult lower(qwen::DeltaInputsOp op, ProgramBuilder &b) {
+  return lowerDeltaInputs(op, b);
+}
+static LogicalResult lower(qwen::L2NormOp op, ProgramBuilder &b) {
+  return lowerL2Norm(op, b);
+}
+static LogicalResult lower(qwen::DeltaGatesOp op, ProgramBuilder &b) {
+  return lowerDeltaGates(op, b);
+}
+static LogicalResult lower(qwen::GatedDeltaRuleOp op, ProgramBuilder &b) {
+  return lowerGatedDeltaRule(op, b);
+}
+static LogicalResult lower(qwen::GatedRmsNormOp op, ProgramBuilder &b) {
+  return lowerGatedRmsNorm(op, b);
+}
+
+static LogicalResult lower(qwen::SigmoidGateOp op, ProgramBuilder &b) {
+  b.dispatch(op, "sigmoid_gate", getFeatures(op.getResult()),
+             {b.read(op.getX()), b.read(op.getGate()), b.write(op.getResult())},
+             {b.makeCountConfig()});
+  return success();
+}
+
+static LogicalResult lower(qwen::SliceFeaturesOp op, ProgramBuilder &b) {
+  int64_t offset = static_cast<int64_t>(op.getOffset());
+  b.dispatch(op, "slice_features",
+             {getFeatures(op.getX())[0], getFeatures(op.getResult())[0]},
+             {b.read(op.getX()), b.write(op.getResult())},
+             {b.makeCountConfig(), b.makeConfig("offset", offset)});
+  return success();
+}
+
+static LogicalResult lower(qwen::ConcatFeaturesOp op, ProgramBuilder &b) {
+  b.dispatch(op, "concat_features",
+             {getFeatures(op.getA())[0], getFeatures(op.getB())[0]},
+             {b.read(op.getA()), b.read(op.getB()), b.write(op.getResult())},
+             {b.makeCountConfig()});
+  return success();
+}
+
 // Dense buffers: heads and features are two views of the same elements.
 static LogicalResult lower(qwen::SplitHeadsOp op, ProgramBuilder &b) {
   b.bindView(op.getResult(), op.getX());
@@ -205,12 +240,15 @@ static LogicalResult lower(qwen::MergeHeadsOp op, ProgramBuilder &b) {
 LogicalResult quern::lowerOp(Operation *op, ProgramBuilder &builder) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<qwen::AddRmsNormOp, qwen::AttentionOp, qwen::CacheAppendOp,
-            qwen::EmbeddingOp, qwen::ExpertsOp, qwen::LinearOp,
-            qwen::LinearSwigluOp, qwen::MergeHeadsOp, qwen::QkNormRopeAppendOp,
-            qwen::ResidualAddOp, qwen::RmsNormOp, qwen::RopeOp,
-            qwen::RopeTableOp, qwen::RouterOp, qwen::SampleOp,
-            qwen::ScaleBySigmoidOp, qwen::SelectRowsOp, qwen::SplitHeadsOp,
-            qwen::SwigluOp>([&](auto typed) { return lower(typed, builder); })
+            qwen::CausalConv1dOp, qwen::ConcatFeaturesOp, qwen::DeltaGatesOp,
+            qwen::DeltaInputsOp, qwen::EmbeddingOp, qwen::ExpertsOp,
+            qwen::GatedDeltaRuleOp, qwen::GatedRmsNormOp, qwen::L2NormOp,
+            qwen::LinearOp, qwen::LinearSwigluOp, qwen::MergeHeadsOp,
+            qwen::QkNormRopeAppendOp, qwen::ResidualAddOp, qwen::RmsNormOp,
+            qwen::RopeOp, qwen::RopeTableOp, qwen::RouterOp, qwen::SampleOp,
+            qwen::ScaleBySigmoidOp, qwen::SelectRowsOp, qwen::SigmoidGateOp,
+            qwen::SliceFeaturesOp, qwen::SplitHeadsOp, qwen::SwigluOp>(
+          [&](auto typed) { return lower(typed, builder); })
       .Default([](Operation *other) {
         return other->emitOpError() << "has no kernel";
       });

@@ -27,6 +27,15 @@ inline DispatchArgument asRead(DispatchArgument argument) {
   return argument;
 }
 
+inline mlir::RankedTensorType getTensorType(mlir::Value value) {
+  return mlir::cast<mlir::RankedTensorType>(value.getType());
+}
+
+/// The feature sizes of a tensor: all but dimension 0.
+inline llvm::ArrayRef<int64_t> getFeatures(mlir::Value value) {
+  return getTensorType(value).getShape().drop_front();
+}
+
 class ProgramBuilder {
 public:
   ProgramBuilder(RequestTable &requests, exec::ProgramOp program);

@@ -104,6 +104,12 @@ unsigned KernelCase::addState(Tensor before, Expectation after) {
   return index;
 }
 
+unsigned KernelCase::addStateView(unsigned input, Expectation after) {
+  unsigned index = addState(arguments[input], std::move(after));
+  views.emplace(index, input);
+  return index;
+}
+
 double test::relativeTolerance(DataType type) {
   return type == DataType::F16    ? 0x1p-10
          : type == DataType::BF16 ? 0x1p-7
@@ -128,6 +134,8 @@ const std::vector<NamedCase> &test::getKernelCases() {
     addLinearCases(all);
     addAttentionCases(all);
     addMoeCases(all);
+    addDeltaCases(all);
+    addDeltaRuleCases(all);
     addSampleCases(all);
     return all;
   }();

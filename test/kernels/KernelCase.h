@@ -45,10 +45,14 @@ struct KernelCase {
   std::vector<Tensor> arguments;
   std::map<unsigned, Expectation> expected; ///< By argument.
   uint32_t tokens = 1, rows = 1;            ///< Counts of the run.
+  /// Arguments that lie in the buffer of an earlier one.
+  std::map<unsigned, unsigned> views;
 
   unsigned addInput(Tensor tensor);
   unsigned addOutput(Expectation expectation);
   unsigned addState(Tensor before, Expectation after);
+  /// An earlier input once more, to be read and written.
+  unsigned addStateView(unsigned input, Expectation after);
 };
 
 /// One unit in the last place of `type`, relative: what rounding to it (in any
@@ -71,6 +75,8 @@ void addDenseCases(std::vector<NamedCase> &cases);
 void addLinearCases(std::vector<NamedCase> &cases);
 void addAttentionCases(std::vector<NamedCase> &cases);
 void addMoeCases(std::vector<NamedCase> &cases);
+void addDeltaCases(std::vector<NamedCase> &cases);
+void addDeltaRuleCases(std::vector<NamedCase> &cases);
 void addSampleCases(std::vector<NamedCase> &cases);
 
 /// "f32", "f16", ...

@@ -45,7 +45,7 @@ class Buffers {
 public:
   explicit Buffers(Device &device) : device(device) {}
   ~Buffers() {
-    for (BufferHandle handle : handles)
+    for (BufferHandle handle : owned)
       device.free(handle);
   }
 
@@ -57,7 +57,13 @@ public:
         BufferHandle handle,
         device.allocate(bytes.size(), MemoryKind::DeviceLocal));
     handles.push_back(handle);
+    owned.push_back(handle);
     return device.upload(handle, 0, bytes);
+  }
+
+  void addView(size_t index) {
+    sizes.push_back(sizes[index]);
+    handles.push_back(handles[index]);
   }
 
   /// Bindings end with the tensor, as in a bundle.
@@ -81,7 +87,7 @@ private:
   static uint64_t paddedSize(uint64_t size) { return (size + 255) / 256 * 256; }
 
   Device &device;
-  std::vector<BufferHandle> handles;
+  std::vector<BufferHandle> handles, owned;
   std::vector<uint64_t> sizes;
 };
 
@@ -107,9 +113,13 @@ Result<std::vector<Tensor>> test::runKernel(Device &device,
                                             const KernelTimer &timer) {
   Buffers buffers(device);
   DispatchDescription dispatch;
-  for (const Tensor &tensor : kernelCase.arguments) {
-    QUERN_RETURN_IF_ERROR(buffers.add(tensor));
-    dispatch.arguments.push_back(buffers.range(dispatch.arguments.size()));
+  for (unsigned i = 0; i != kernelCase.arguments.size(); ++i) {
+    auto view = kernelCase.views.find(i);
+    if (view == kernelCase.views.end())
+      QUERN_RETURN_IF_ERROR(buffers.add(kernelCase.arguments[i]));
+    else
+      buffers.addView(view->second);
+    dispatch.arguments.push_back(buffers.range(i));
   }
   QUERN_ASSIGN_OR_RETURN(dispatch.kernel,
                          device.createKernel(describe(kernel, kernelCase)));
