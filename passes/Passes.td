@@ -34,6 +34,9 @@ def MergeQKVPass : Pass<"qwen-merge-qkv", "::mlir::func::FuncOp"> {
     %v = qwen.slice_features %qkv offset 192 : tensor<?x256xf32> -> tensor<?x64xf32>
     ```
 
+    The projection of a gated attention gives queries and gates; its slices
+    become slices of the merged rows.
+
     Requires: nothing.
     Guarantees: the projections that feed a qwen.attention and the
     qwen.cache_append in front of it are one qwen.linear in the order q, k, v.
@@ -76,12 +79,125 @@ def FuseQKNormRopeAppendPass
     %a = qwen.attention %q3, ...
     ```
 
+    If as many gates as queries stand between the queries and the keys, the op
+    is `gated` and leaves them alone.
+
     Requires: --qwen-merge-qkv ran (else nothing matches).
     Guarantees: the chain above is one op at the place of the cache append.
     Leaves alone: chains without norms, with norms of different epsilon or
     offset, with different tables, or with other uses of a value in between.
     Numerics: with f16 or bf16 activations the normed values are no longer
     rounded before the rotation; with f32 unchanged.
+  }];
+  let dependentDialects = ["::quern::qwen::QwenDialect"];
+  let statistics = [Statistic<"numFused", "num-fused", "Chains fused">];
+}
+
+def FuseAttentionGatePass
+    : Pass<"qwen-fuse-attention-gate", "::mlir::func::FuncOp"> {
+  let summary = "Fuses the output gate of an attention into it";
+  let description = [{
+    The attention has the numbers that the gate scales at hand, and can read the
+    gate where the projection left it: one pass over a row of the layer less,
+    and no copy of the gate.
+
+    Before:
+    ```mlir
+    %g = qwen.slice_features %qkv offset 128 : tensor<?x320xf32> -> tensor<?x128xf32>
+    %a = qwen.attention %q, @k, @v, %slots, %positions, %pages {scale = 0.5} ...
+    %m = qwen.merge_heads %a : tensor<?x4x32xf32> -> tensor<?x128xf32>
+    %y = qwen.sigmoid_gate %m, %g : tensor<?x128xf32>, tensor<?x128xf32>
+    ```
+    After:
+    ```mlir
+    %a = qwen.attention %q, @k, @v, %slots, %positions, %pages
+        gate %qkv : tensor<?x320xf32> {gate_offset = 128 : i64, scale = 0.5} ...
+    %y = qwen.merge_heads %a : tensor<?x4x32xf32> -> tensor<?x128xf32>
+    ```
+
+    Requires: nothing.
+    Guarantees: no qwen.sigmoid_gate has an attention's merged heads as its x.
+    Leaves alone: attentions with another use or with a gate, gates that are
+    computed behind the attention.
+    Numerics: with f16 or bf16 activations the attention is no longer rounded
+    before it is scaled; with f32 unchanged.
+  }];
+  let dependentDialects = ["::quern::qwen::QwenDialect"];
+  let statistics = [Statistic<"numFused", "num-fused", "Gates fused">];
+}
+
+def MergeDeltaProjectionsPass
+    : Pass<"qwen-merge-delta-projections", "::mlir::func::FuncOp"> {
+  let summary = "Merges the projections of a gated delta net";
+  let description = [{
+    What is convolved and the gate of the output are products of the same rows;
+    one product reads them once. Both readers take their part of a row where it
+    is: the convolution the first features, the norm those from gate_offset on.
+
+    Before:
+    ```mlir
+    %qkv = qwen.linear %x, [@qkv] : tensor<?x64xf32> -> tensor<?x128xf32>
+    %z = qwen.linear %x, [@z] : tensor<?x64xf32> -> tensor<?x64xf32>
+    %c = qwen.causal_conv1d %qkv, @conv, @state, %sequences ...
+    ...
+    %y = qwen.gated_rms_norm %o, %z, @norm {epsilon = 1.0e-6} ...
+    ```
+    After:
+    ```mlir
+    %row = qwen.linear %x, [@qkv, @z] : tensor<?x64xf32> -> tensor<?x192xf32>
+    %c = qwen.causal_conv1d %row, @conv, @state, %sequences ...
+    ...
+    %y = qwen.gated_rms_norm %o, %row, @norm {epsilon = 1.0e-6, gate_offset = 128 : i64} ...
+    ```
+
+    Requires: runs before --qwen-fuse-delta-inputs (else nothing matches).
+    Guarantees: the projections of a convolution and of the norm behind its
+    delta rule are one qwen.linear.
+    Leaves alone: projections of different inputs, of different element types,
+    with weights of different element types, or with other uses.
+    Numerics: unchanged.
+  }];
+  let dependentDialects = ["::quern::qwen::QwenDialect"];
+  let statistics = [Statistic<"numMerged", "num-merged",
+                              "Projection pairs merged">];
+}
+
+def FuseDeltaInputsPass
+    : Pass<"qwen-fuse-delta-inputs", "::mlir::func::FuncOp"> {
+  let summary = "Fuses convolution, norms and gates in front of a delta rule";
+  let description = [{
+    Between the projections and the delta rule stand a convolution, slices, two
+    norms and the gates, each a pass over short rows: one op.
+
+    Before:
+    ```mlir
+    %y = qwen.causal_conv1d %row, @conv, @state, %sequences ...
+    %q = qwen.slice_features %y offset 0 ...
+    %k = qwen.slice_features %y offset 32 ...
+    %v = qwen.slice_features %y offset 64 ...
+    %q1 = qwen.split_heads %q ...
+    %k1 = qwen.split_heads %k ...
+    %v1 = qwen.split_heads %v ...
+    %q2 = qwen.l2_norm %q1 {epsilon = 1.0e-6, scale = 0.25} ...
+    %k2 = qwen.l2_norm %k1 {epsilon = 1.0e-6} ...
+    %decay, %beta = qwen.delta_gates %ba, @A_log, @dt_bias ...
+    %o = qwen.gated_delta_rule %q2, %k2, %v1, %decay, %beta, ...
+    ```
+    After:
+    ```mlir
+    %q2, %k2, %v1, %decay, %beta = qwen.delta_inputs %row, %ba, @conv, @A_log,
+        @dt_bias, @state, %sequences {epsilon = 1.0e-6} ...
+    %o = qwen.gated_delta_rule %q2, %k2, %v1, %decay, %beta, ...
+    ```
+
+    Requires: nothing.
+    Guarantees: the chain above is one op in front of the rule.
+    Leaves alone: chains whose queries, keys and values do not fill the
+    convolution in that order, with norms of different epsilon or other scales
+    than Dk^-1/2 and 1, with other uses of a value in between, or with another
+    op between convolution and rule that names the convolution's state.
+    Numerics: with f16 or bf16 activations queries and keys are no longer
+    rounded before their norm; with f32 unchanged.
   }];
   let dependentDialects = ["::quern::qwen::QwenDialect"];
   let statistics = [Statistic<"numFused", "num-fused", "Chains fused">];

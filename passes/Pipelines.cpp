@@ -62,7 +62,12 @@ static void addGraph(OpPassManager &pm, const PipelineOptions &options) {
   // Before the QK fusion, which reads queries, keys and values from one row.
   functions.addPass(createMergeQKVPass());
   functions.addPass(createFuseQKNormRopeAppendPass());
-  // After the QK fusion: what it left merged would cost copies.
+  // After the merge: the attention then reads the gate from the merged row.
+  functions.addPass(createFuseAttentionGatePass());
+  // Before the inputs are fused: it looks for the convolution.
+  functions.addPass(createMergeDeltaProjectionsPass());
+  functions.addPass(createFuseDeltaInputsPass());
+  // After the fusions above: what they left merged would cost copies.
   functions.addPass(createSplitMergedLinearPass());
   // Independent of the others; before Shape, to do it once for all programs.
   functions.addPass(createFuseSwiGLUPass());

@@ -50,15 +50,22 @@ static qwen::AttentionOp findAttention(qwen::CacheAppendOp append) {
   return {};
 }
 
+/// Whether gates stand between the queries and the keys, one for each query.
+static bool isGated(HeadChain &q, HeadChain &k) {
+  int64_t queries = q.slice.getType().getDimSize(1);
+  return int64_t(k.slice.getOffset()) == 2 * queries;
+}
+
 /// Whether the slices are queries, keys and values of one value, in order and
-/// without a gap, and norms and rotations are alike.
+/// without a gap but the gates, and norms and rotations are alike.
 static bool isFusable(HeadChain &q, HeadChain &k, HeadChain &v) {
   auto getSize = [](HeadChain &chain) {
     return chain.slice.getType().getDimSize(1);
   };
   Value qkv = q.slice.getX();
   auto type = cast<RankedTensorType>(qkv.getType());
-  int64_t keysAt = getSize(q), valuesAt = keysAt + getSize(k);
+  int64_t keysAt = (isGated(q, k) ? 2 : 1) * getSize(q);
+  int64_t valuesAt = keysAt + getSize(k);
   return k.slice.getX() == qkv && v.slice.getX() == qkv &&
          q.slice.getOffset() == 0 && int64_t(k.slice.getOffset()) == keysAt &&
          int64_t(v.slice.getOffset()) == valuesAt &&
@@ -87,7 +94,8 @@ static void fuse(qwen::CacheAppendOp append, HeadChain &q, HeadChain &k,
       append.getValueCacheAttr(),
       builder.getI64IntegerAttr(queries.getDimSize(1)),
       builder.getI64IntegerAttr(keys.getDimSize(1)), q.norm.getEpsilonAttr(),
-      q.norm.getUnitOffsetAttr());
+      q.norm.getUnitOffsetAttr(),
+      isGated(q, k) ? builder.getUnitAttr() : UnitAttr());
   q.rope.replaceAllUsesWith(fused.getResult());
   append.erase();
   for (HeadChain *chain : {&q, &k}) {

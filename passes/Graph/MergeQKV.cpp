@@ -1,6 +1,7 @@
 //===- MergeQKV.cpp - Merges the projections of a layer -------------------===//
 #include "dialects/Qwen/IR/QwenOps.h"
 #include "passes/Graph/Match.h"
+#include "passes/Graph/MergeLinears.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -14,6 +15,18 @@ namespace quern {
 
 using namespace quern;
 
+/// The projection of which only slices are used, one of them `features`: that
+/// of queries and their gates.
+static qwen::LinearOp findSliced(Value features) {
+  auto slice = getSingleUseDef<qwen::SliceFeaturesOp>(features);
+  auto linear =
+      slice ? slice.getX().getDefiningOp<qwen::LinearOp>() : qwen::LinearOp();
+  bool isSliced = linear && llvm::all_of(linear->getUsers(), [](Operation *op) {
+                    return isa<qwen::SliceFeaturesOp>(op);
+                  });
+  return isSliced ? linear : qwen::LinearOp();
+}
+
 /// The projection whose heads `heads` are, through norm and rotation. Null if
 /// one of the values on the way has another use.
 static qwen::LinearOp findProjection(Value heads) {
@@ -23,7 +36,9 @@ static qwen::LinearOp findProjection(Value heads) {
     else if (auto norm = getSingleUseDef<qwen::RmsNormOp>(heads))
       heads = norm.getX();
     else if (auto split = getSingleUseDef<qwen::SplitHeadsOp>(heads))
-      return getSingleUseDef<qwen::LinearOp>(split.getX());
+      return split.getX().getDefiningOp<qwen::SliceFeaturesOp>()
+                 ? findSliced(split.getX())
+                 : getSingleUseDef<qwen::LinearOp>(split.getX());
     else
       return {};
   }
@@ -39,60 +54,37 @@ static qwen::CacheAppendOp findAppend(qwen::AttentionOp attention) {
   return {};
 }
 
-/// Whether the projections can be one product: one input, one element type of
-/// results and of weights.
-static bool canMerge(ArrayRef<qwen::LinearOp> linears) {
-  Type weightElement;
-  for (qwen::LinearOp linear : linears) {
-    qwen::LinearOp first = linears.front();
-    if (!linear || linear.getX() != first.getX() ||
-        linear->getBlock() != first->getBlock() ||
-        linear.getType().getElementType() != first.getType().getElementType())
-      return false;
-    for (Attribute symbol : linear.getWeights()) {
-      auto weight = lookupWeight<qwen::WeightOp>(linear, symbol);
-      if (!weight)
-        return false;
-      Type element = weight.getTensorType().getElementType();
-      if (weightElement && weightElement != element)
-        return false;
-      weightElement = element;
-    }
-  }
-  return linears[0] != linears[1] && linears[0] != linears[2] &&
-         linears[1] != linears[2];
+static void replaceBySlice(OpBuilder &builder, Operation *old, Value row,
+                           int64_t offset) {
+  Value slice = qwen::SliceFeaturesOp::create(
+      builder, old->getLoc(), old->getResult(0).getType(), row,
+      builder.getI64IntegerAttr(offset));
+  old->getResult(0).replaceAllUsesWith(slice);
 }
 
-/// Replaces the projections by slices of one product.
+/// Replaces the projections, and slices of them, by slices of one product.
 static void merge(ArrayRef<qwen::LinearOp> linears) {
-  qwen::LinearOp first = linears.front();
-  int64_t features = 0;
-  SmallVector<Attribute> weights;
-  SmallVector<Location> locations;
-  for (qwen::LinearOp linear : linears) {
-    if (linear->isBeforeInBlock(first))
-      first = linear;
-    features += linear.getType().getDimSize(1);
-    llvm::append_range(weights, linear.getWeights());
-    locations.push_back(linear.getLoc());
-  }
-  OpBuilder builder(first);
-  RankedTensorType type = first.getType();
-  auto merged = qwen::LinearOp::create(
-      builder, builder.getFusedLoc(locations),
-      RankedTensorType::get({type.getDimSize(0), features},
-                            type.getElementType()),
-      first.getX(), builder.getArrayAttr(weights));
+  qwen::LinearOp merged = mergeLinears(linears);
+  OpBuilder builder(merged->getContext());
+  builder.setInsertionPointAfter(merged);
+  // Erased last: the builder may stand in front of one of them.
+  SmallVector<Operation *> replaced;
   int64_t offset = 0;
   for (qwen::LinearOp linear : linears) {
-    Value slice = qwen::SliceFeaturesOp::create(
-        builder, linear.getLoc(), linear.getType(), merged.getResult(),
-        builder.getI64IntegerAttr(offset));
+    SmallVector<Operation *> users(linear->getUsers());
+    if (llvm::all_of(users, llvm::IsaPred<qwen::SliceFeaturesOp>)) {
+      for (Operation *user : llvm::reverse(users))
+        replaceBySlice(builder, user, merged.getResult(),
+                       offset + cast<qwen::SliceFeaturesOp>(user).getOffset());
+      llvm::append_range(replaced, users);
+    } else {
+      replaceBySlice(builder, linear, merged.getResult(), offset);
+    }
+    replaced.push_back(linear);
     offset += linear.getType().getDimSize(1);
-    linear.replaceAllUsesWith(slice);
   }
-  for (qwen::LinearOp linear : linears)
-    linear.erase();
+  for (Operation *op : replaced)
+    op->erase();
 }
 
 namespace {
@@ -105,7 +97,7 @@ struct MergeQKVPass : quern::impl::MergeQKVPassBase<MergeQKVPass> {
       qwen::LinearOp linears[] = {findProjection(attention.getQ()),
                                   findProjection(append.getK()),
                                   findProjection(append.getV())};
-      if (!canMerge(linears))
+      if (!canMergeLinears(linears))
         return;
       merge(linears);
       ++numMerged;

@@ -14,15 +14,22 @@ namespace quern {
 
 using namespace quern;
 
+namespace {
+/// Weights of a product with their parts, which may all be absent.
+struct Weights {
+  SmallVector<Attribute> symbols;
+  SmallVector<Attribute> parts;
+};
+} // namespace
+
 /// The weights whose outputs are exactly the features of `slice`; empty if it
 /// cuts through one.
-static SmallVector<Attribute> findWeights(qwen::SliceFeaturesOp slice,
-                                          qwen::LinearOp linear) {
+static Weights findWeights(qwen::SliceFeaturesOp slice, qwen::LinearOp linear) {
   int64_t begin = slice.getOffset();
   int64_t end = begin + slice.getType().getDimSize(1);
   int64_t at = 0;
-  SmallVector<Attribute> weights;
-  for (Attribute symbol : linear.getWeights()) {
+  Weights weights;
+  for (auto [index, symbol] : llvm::enumerate(linear.getWeights())) {
     auto weight = lookupWeight<qwen::WeightOp>(linear, symbol);
     if (!weight)
       return {};
@@ -31,8 +38,11 @@ static SmallVector<Attribute> findWeights(qwen::SliceFeaturesOp slice,
     bool isOutside = next <= begin || end <= at;
     if (!isInside && !isOutside)
       return {};
-    if (isInside)
-      weights.push_back(symbol);
+    if (isInside) {
+      weights.symbols.push_back(symbol);
+      if (linear.getParts())
+        weights.parts.push_back((*linear.getParts())[index]);
+    }
     at = next;
   }
   return weights;
@@ -49,13 +59,17 @@ struct SplitMergedLinearPass
       auto linear = slice.getX().getDefiningOp<qwen::LinearOp>();
       if (!linear)
         continue;
-      SmallVector<Attribute> weights = findWeights(slice, linear);
-      if (weights.empty())
+      Weights weights = findWeights(slice, linear);
+      if (weights.symbols.empty())
         continue;
       OpBuilder builder(slice);
-      Value product =
-          qwen::LinearOp::create(builder, slice.getLoc(), slice.getType(),
-                                 linear.getX(), builder.getArrayAttr(weights));
+      bool hasParts = llvm::any_of(weights.parts, [](Attribute parts) {
+        return !cast<DenseI64ArrayAttr>(parts).empty();
+      });
+      Value product = qwen::LinearOp::create(
+          builder, slice.getLoc(), slice.getType(), linear.getX(),
+          builder.getArrayAttr(weights.symbols),
+          hasParts ? builder.getArrayAttr(weights.parts) : ArrayAttr());
       slice.replaceAllUsesWith(product);
       slice.erase();
       if (linear.use_empty())

@@ -24,8 +24,11 @@ struct CheckEachOptions {
 /// the caches differ gets an error that names the pass, the step and the
 /// first op that differs. Modules without qwen.model or without the functions
 /// that the interpreter runs (ModelRunner.h), for example after lowering, are
-/// left alone, and nothing is checked after the first wrong pass. Needs a
-/// context with one thread.
+/// left alone, and nothing is checked after the first wrong pass. Mixtures of
+/// experts and delta nets are to be checked in f32: a rounding that makes a
+/// token choose another expert changes more than any tolerance, and the norm
+/// behind a delta rule amplifies what cancels in it. Needs a context with one
+/// thread.
 class CheckEachInstrumentation : public mlir::PassInstrumentation {
 public:
   explicit CheckEachInstrumentation(const CheckEachOptions &options)

@@ -45,13 +45,17 @@ WeightSource quern::randomWeights(uint64_t seed) {
                                                       : DataType::F32;
     std::mt19937_64 engine(hashName(weight.getSymName()) ^ seed);
     bool isVector = type.getRank() == 1;
+    // A_log near -2 is a decay near exp(-0.2): near 1 a delta net would forget
+    // at once what it is to be tested on.
+    double mean = !isVector                                ? 0
+                  : weight.getSymName().ends_with("A_log") ? -2
+                                                           : 1;
     double scale = isVector ? 0.25 : std::sqrt(3.0 / type.getShape().back());
     std::vector<float> values(type.getNumElements());
     for (float &value : values) {
       // Uniform in [-1, 1) by hand: distributions differ between libraries.
       double uniform = static_cast<double>(engine() >> 11) * 0x1p-52 - 1;
-      value = roundTo(stored,
-                      static_cast<float>((isVector ? 1 : 0) + scale * uniform));
+      value = roundTo(stored, static_cast<float>(mean + scale * uniform));
     }
     return values;
   };

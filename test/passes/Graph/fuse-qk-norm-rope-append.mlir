@@ -132,3 +132,28 @@ func.func @other_use(%qkv: tensor<?x32xf32>, %slots: tensor<?xi32>, %positions: 
   %a = qwen.attention %qr, @k_cache, @v_cache, %slots, %positions, %pages {scale = 0.5} : tensor<?x4x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
   return %a, %kr : tensor<?x4x4xf32>, tensor<?x2x4xf32>
 }
+
+// Gates between the queries and the keys are left alone.
+// CHECK-LABEL: func.func @gated
+// CHECK-SAME: (%[[ROW:[^:]*]]: tensor<?x48xf32>
+// CHECK-NEXT: %[[G:.*]] = qwen.slice_features %[[ROW]] offset 16
+// CHECK-NEXT: %[[Q:.*]] = qwen.qk_norm_rope_append %[[ROW]], {{.*}} {epsilon = {{.*}}, gated, num_heads = 4 : i64, num_kv_heads = 2 : i64, unit_offset} : tensor<?x48xf32>
+// CHECK-NEXT: qwen.attention %[[Q]]
+// CHECK-NEXT: return %{{.*}}, %[[G]]
+func.func @gated(%row: tensor<?x48xf32>, %slots: tensor<?xi32>, %positions: tensor<?xi32>,
+    %pages: tensor<2x4xi32>, %table: tensor<?x4xf32>) -> (tensor<?x4x4xf32>, tensor<?x16xf32>) {
+  %q = qwen.slice_features %row offset 0 : tensor<?x48xf32> -> tensor<?x16xf32>
+  %g = qwen.slice_features %row offset 16 : tensor<?x48xf32> -> tensor<?x16xf32>
+  %k = qwen.slice_features %row offset 32 : tensor<?x48xf32> -> tensor<?x8xf32>
+  %v = qwen.slice_features %row offset 40 : tensor<?x48xf32> -> tensor<?x8xf32>
+  %qh = qwen.split_heads %q : tensor<?x16xf32> -> tensor<?x4x4xf32>
+  %kh = qwen.split_heads %k : tensor<?x8xf32> -> tensor<?x2x4xf32>
+  %vh = qwen.split_heads %v : tensor<?x8xf32> -> tensor<?x2x4xf32>
+  %qn = qwen.rms_norm %qh, @q_norm {epsilon = 1.0e-6, unit_offset} : tensor<?x4x4xf32> -> tensor<?x4x4xf32>
+  %kn = qwen.rms_norm %kh, @k_norm {epsilon = 1.0e-6, unit_offset} : tensor<?x2x4xf32> -> tensor<?x2x4xf32>
+  %qr = qwen.rope %qn, %table : tensor<?x4x4xf32>, tensor<?x4xf32>
+  %kr = qwen.rope %kn, %table : tensor<?x2x4xf32>, tensor<?x4xf32>
+  qwen.cache_append @k_cache, @v_cache, %kr, %vh, %slots, %positions, %pages : tensor<?x2x4xf32>, tensor<?x2x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  %a = qwen.attention %qr, @k_cache, @v_cache, %slots, %positions, %pages {scale = 0.5} : tensor<?x4x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  return %a, %g : tensor<?x4x4xf32>, tensor<?x16xf32>
+}

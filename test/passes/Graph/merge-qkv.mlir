@@ -80,3 +80,52 @@ func.func @other_use(%x: tensor<?x16xf32>, %slots: tensor<?xi32>, %positions: te
   %a = qwen.attention %qh, @k_cache, @v_cache, %slots, %positions, %pages {scale = 0.5} : tensor<?x4x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
   return %a, %v : tensor<?x4x4xf32>, tensor<?x8xf32>
 }
+
+// Queries and gates come from one weight, whose rows are grouped by head; the
+// slices of its rows become slices of the merged ones.
+// CHECK-LABEL: func.func @gated
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x16xf32>
+qwen.weight @qg : tensor<32x16xbf16> from "a" at 0
+func.func @gated(%x: tensor<?x16xf32>, %slots: tensor<?xi32>, %positions: tensor<?xi32>,
+    %pages: tensor<2x4xi32>) -> tensor<?x16xf32> {
+  // CHECK: %[[ROW:.*]] = qwen.linear %[[X]], [@qg, @k, @v] parts {{\[}}array<i64: 4, 4>, array<i64>, array<i64>] : tensor<?x16xf32> -> tensor<?x48xf32>
+  // CHECK-DAG: %[[Q:.*]] = qwen.slice_features %[[ROW]] offset 0 : tensor<?x48xf32> -> tensor<?x16xf32>
+  // CHECK-DAG: %[[G:.*]] = qwen.slice_features %[[ROW]] offset 16 : tensor<?x48xf32> -> tensor<?x16xf32>
+  // CHECK-DAG: %[[K:.*]] = qwen.slice_features %[[ROW]] offset 32 : tensor<?x48xf32> -> tensor<?x8xf32>
+  // CHECK-DAG: %[[V:.*]] = qwen.slice_features %[[ROW]] offset 40 : tensor<?x48xf32> -> tensor<?x8xf32>
+  // CHECK-NOT: qwen.linear
+  // CHECK-DAG: qwen.split_heads %[[Q]]
+  // CHECK-DAG: qwen.split_heads %[[K]]
+  // CHECK-DAG: qwen.split_heads %[[V]]
+  // CHECK: qwen.sigmoid_gate %{{.*}}, %[[G]]
+  %qg = qwen.linear %x, [@qg] parts [array<i64: 4, 4>] : tensor<?x16xf32> -> tensor<?x32xf32>
+  %q = qwen.slice_features %qg offset 0 : tensor<?x32xf32> -> tensor<?x16xf32>
+  %g = qwen.slice_features %qg offset 16 : tensor<?x32xf32> -> tensor<?x16xf32>
+  %k = qwen.linear %x, [@k] : tensor<?x16xf32> -> tensor<?x8xf32>
+  %v = qwen.linear %x, [@v] : tensor<?x16xf32> -> tensor<?x8xf32>
+  %qh = qwen.split_heads %q : tensor<?x16xf32> -> tensor<?x4x4xf32>
+  %kh = qwen.split_heads %k : tensor<?x8xf32> -> tensor<?x2x4xf32>
+  %vh = qwen.split_heads %v : tensor<?x8xf32> -> tensor<?x2x4xf32>
+  qwen.cache_append @k_cache, @v_cache, %kh, %vh, %slots, %positions, %pages : tensor<?x2x4xf32>, tensor<?x2x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  %a = qwen.attention %qh, @k_cache, @v_cache, %slots, %positions, %pages {scale = 0.5} : tensor<?x4x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  %m = qwen.merge_heads %a : tensor<?x4x4xf32> -> tensor<?x16xf32>
+  %y = qwen.sigmoid_gate %m, %g : tensor<?x16xf32>, tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// The product of queries and gates is needed as a whole.
+// CHECK-LABEL: func.func @gated_other_use
+// CHECK-COUNT-3: qwen.linear
+func.func @gated_other_use(%x: tensor<?x16xf32>, %slots: tensor<?xi32>, %positions: tensor<?xi32>,
+    %pages: tensor<2x4xi32>) -> (tensor<?x4x4xf32>, tensor<?x32xf32>) {
+  %qg = qwen.linear %x, [@qg] parts [array<i64: 4, 4>] : tensor<?x16xf32> -> tensor<?x32xf32>
+  %q = qwen.slice_features %qg offset 0 : tensor<?x32xf32> -> tensor<?x16xf32>
+  %k = qwen.linear %x, [@k] : tensor<?x16xf32> -> tensor<?x8xf32>
+  %v = qwen.linear %x, [@v] : tensor<?x16xf32> -> tensor<?x8xf32>
+  %qh = qwen.split_heads %q : tensor<?x16xf32> -> tensor<?x4x4xf32>
+  %kh = qwen.split_heads %k : tensor<?x8xf32> -> tensor<?x2x4xf32>
+  %vh = qwen.split_heads %v : tensor<?x8xf32> -> tensor<?x2x4xf32>
+  qwen.cache_append @k_cache, @v_cache, %kh, %vh, %slots, %positions, %pages : tensor<?x2x4xf32>, tensor<?x2x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  %a = qwen.attention %qh, @k_cache, @v_cache, %slots, %positions, %pages {scale = 0.5} : tensor<?x4x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  return %a, %qg : tensor<?x4x4xf32>, tensor<?x32xf32>
+}

@@ -44,3 +44,15 @@ func.func @not_a_product(%x: tensor<?x16xf32>) -> tensor<?x8xf32> {
   %s = qwen.slice_features %x offset 8 : tensor<?x16xf32> -> tensor<?x8xf32>
   return %s : tensor<?x8xf32>
 }
+
+// Each product keeps the parts of its weights, and drops lists that are empty.
+// CHECK-LABEL: func.func @parts
+// CHECK: %[[A:.*]] = qwen.linear %{{.*}}, [@a] parts {{\[}}array<i64: 4, 4>] : tensor<?x16xf32> -> tensor<?x16xf32>
+// CHECK: %[[B:.*]] = qwen.linear %{{.*}}, [@b] : tensor<?x16xf32> -> tensor<?x8xf32>
+// CHECK: return %[[A]], %[[B]]
+func.func @parts(%x: tensor<?x16xf32>) -> (tensor<?x16xf32>, tensor<?x8xf32>) {
+  %ab = qwen.linear %x, [@a, @b] parts [array<i64: 4, 4>, array<i64>] : tensor<?x16xf32> -> tensor<?x24xf32>
+  %a = qwen.slice_features %ab offset 0 : tensor<?x24xf32> -> tensor<?x16xf32>
+  %b = qwen.slice_features %ab offset 16 : tensor<?x24xf32> -> tensor<?x8xf32>
+  return %a, %b : tensor<?x16xf32>, tensor<?x8xf32>
+}
