@@ -194,6 +194,7 @@ quern_generate_options_init(quern_model *handle,
   *options = {};
   options->struct_size = sizeof(*options);
   options->max_tokens = INT64_MAX;
+  options->speculate = QUERN_SPECULATE_AUTO;
   options->sampling.struct_size = sizeof(options->sampling);
   return quern_sampling_defaults(handle, &options->sampling);
 }
@@ -227,6 +228,7 @@ readOptions(const quern_generate_options *options) {
   result.maxTokens = uint64_t(options->max_tokens);
   result.ignoreEndOfSequence = options->ignore_eos;
   result.chunkTokens = options->chunk_tokens;
+  result.draftDepth = options->speculate;
   QUERN_ASSIGN_OR_RETURN(result.sampling,
                          readSampling(&options->sampling, "options->sampling"));
   return result;
@@ -265,6 +267,9 @@ extern "C" quern_status quern_generate(quern_session *handle,
       result->generated_tokens = done.generatedTokens;
       result->prefill_seconds = done.prefillSeconds;
       result->decode_seconds = done.decodeSeconds;
+      result->drafted_tokens = done.speculation.getDrafted();
+      result->accepted_tokens = done.speculation.getAccepted();
+      result->verify_steps = done.speculation.rounds;
     }
     return Status::ok();
   });

@@ -2,8 +2,6 @@
 
 #include "runtime/engine/Engine.h"
 
-#include "runtime/engine/Random.h"
-
 #include <algorithm>
 #include <string>
 
@@ -18,6 +16,7 @@ Engine::Engine(std::unique_ptr<LoadedModel> loaded, EngineOptions options)
     freeSlots.push_back(slot - 1);
   rows.reserve(geometry.maxStepTokens);
   sequenceRows.reserve(geometry.numSlots);
+  rowSeen.assign((geometry.vocabSize + 31) / 32, 0);
 }
 
 Result<std::unique_ptr<Sequence>> Engine::createSequence() {
@@ -96,6 +95,12 @@ Status Engine::checkEntries(std::span<const StepEntry> entries) const {
   uint64_t tokens = 0;
   for (size_t i = 0; i != entries.size(); ++i) {
     QUERN_RETURN_IF_ERROR(checkEntry(entries[i]));
+    if (entries[i].samplesAllRows &&
+        (entries.size() != 1 ||
+         entries[i].tokens.size() > getGeometry().maxSmallTokens))
+      return invalidArgument("only a step of one sequence and at most " +
+                             std::to_string(getGeometry().maxSmallTokens) +
+                             " tokens samples all rows");
     tokens += entries[i].tokens.size();
     for (size_t j = 0; j != i; ++j)
       if (entries[i].sequence == entries[j].sequence)
@@ -117,20 +122,22 @@ Status Engine::takePages(std::span<const StepEntry> entries) {
     return resourceExhausted("the key-value cache is full: the step needs " +
                              std::to_string(missing) + " more pages, " +
                              std::to_string(pages.getNumFree()) + " are free");
-  for (const StepEntry &entry : entries) {
-    std::vector<uint32_t> &list = entry.sequence->pages;
-    uint64_t count = countMissingPages(*entry.sequence, entry.tokens.size());
-    for (; count != 0; --count) {
-      uint32_t page = pages.take();
-      model->getStepBlock().setPage(entry.sequence->slot, uint32_t(list.size()),
-                                    page);
-      list.push_back(page);
-    }
+  for (const StepEntry &entry : entries)
+    takePages(*entry.sequence, entry.tokens.size());
+  return Status::ok();
+}
+
+/// Takes the pages of one sequence, which are there.
+void Engine::takePages(Sequence &sequence, uint64_t count) {
+  std::vector<uint32_t> &list = sequence.pages;
+  for (uint64_t n = countMissingPages(sequence, count); n != 0; --n) {
+    uint32_t page = pages.take();
+    model->getStepBlock().setPage(sequence.slot, uint32_t(list.size()), page);
+    list.push_back(page);
   }
   statistics.pagesInUse = pages.getNumPages() - pages.getNumFree();
   statistics.peakPagesInUse =
       std::max(statistics.peakPagesInUse, statistics.pagesInUse);
-  return Status::ok();
 }
 
 const LoadedProgram *Engine::chooseProgram(uint32_t tokens) const {
@@ -159,66 +166,6 @@ uint32_t Engine::writeTokens(std::span<const StepEntry> entries) {
     }
   }
   return count;
-}
-
-/// What a step of `count` tokens does to the states of `sequence`. Folds while
-/// the largest step without prefill still finds room afterwards.
-static bundle::StateUpdate chooseUpdate(const ModelGeometry &geometry,
-                                        uint64_t unfolded, uint64_t count,
-                                        bool isPrefill) {
-  using bundle::StateUpdate;
-  if (isPrefill)
-    return StateUpdate::Fold;
-  bool isFull = geometry.deltaRing &&
-                unfolded + count + geometry.maxSmallTokens > geometry.deltaRing;
-  return isFull ? StateUpdate::FoldAppend : StateUpdate::Append;
-}
-
-/// Tells the device about the sequences of the step and what becomes of their
-/// recurrent states. Call before the tokens are appended.
-void Engine::writeSequences(std::span<const StepEntry> entries,
-                            bool isPrefill) {
-  const ModelGeometry &geometry = getGeometry();
-  if (!geometry.isRecurrent())
-    return;
-  sequenceRows.clear();
-  uint32_t firstToken = 0;
-  for (const StepEntry &entry : entries) {
-    Sequence &sequence = *entry.sequence;
-    uint32_t position = sequence.getLength();
-    uint32_t count = uint32_t(entry.tokens.size());
-    bundle::StateUpdate update =
-        chooseUpdate(geometry, position - sequence.folded, count, isPrefill);
-    sequenceRows.push_back(
-        {sequence.slot, firstToken, count, position, sequence.folded, update});
-    firstToken += count;
-    sequence.nextFolded = sequence.folded;
-    if (update != bundle::StateUpdate::Append) {
-      sequence.nextFolded = position + (isPrefill ? count : 0);
-      sequence.folded = Sequence::kUnknown; // Until the device is done.
-    }
-    sequence.written = std::max(sequence.written, position + count);
-  }
-  model->getStepBlock().setSequences(sequenceRows);
-}
-
-/// The device has done what writeSequences asked for.
-void Engine::finishFolding(std::span<const StepEntry> entries) {
-  for (const StepEntry &entry : entries)
-    entry.sequence->folded = entry.sequence->nextFolded;
-}
-
-void Engine::writeSampling(uint32_t stepRow, const StepEntry &entry,
-                           uint32_t index) {
-  StepBlock &block = model->getStepBlock();
-  if (!entry.sampling || index + 1 != entry.tokens.size())
-    return block.setGreedy(stepRow);
-  // The tokens of this step count as seen; run takes them back on failure.
-  const SamplingParameters &sampling = *entry.sampling;
-  block.setSampling(
-      stepRow, sampling,
-      uniformAt(sampling.seed, sampling.stream, entry.sequence->getLength()),
-      entry.sequence->getSeenTokens());
 }
 
 Status Engine::submit(const LoadedProgram &program, uint32_t tokens,
@@ -315,6 +262,7 @@ Status Engine::run(std::span<const StepEntry> entries, StepResults &results) {
   const LoadedProgram &program = *chooseProgram(tokens);
   bool isPrefill = program.description->kind() == ProgramKind::Prefill;
   writeSequences(entries, isPrefill);
+  beginSampling(entries);
   for (const StepEntry &entry : entries)
     entry.sequence->append(entry.tokens);
   Status status = isPrefill ? runLarge(program, entries, tokens, results)

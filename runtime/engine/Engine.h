@@ -12,6 +12,7 @@
 #ifndef QUERN_RUNTIME_ENGINE_ENGINE_H
 #define QUERN_RUNTIME_ENGINE_ENGINE_H
 
+#include "runtime/engine/DepthController.h"
 #include "runtime/engine/LoadedModel.h"
 #include "runtime/engine/PagePool.h"
 #include "runtime/engine/SamplingParameters.h"
@@ -35,6 +36,20 @@ struct StepEntry {
   ResultRows rows = ResultRows::Last;
   /// For the last row; the rows before it are greedy. Null: greedy.
   const SamplingParameters *sampling = nullptr;
+  /// Samples all rows, each as if it were the last: a check of drafts. Only in
+  /// a step of one sequence that a program without prefill takes.
+  bool samplesAllRows = false;
+};
+
+/// What a draft program looks at: the hidden states of the last step, or for
+/// DraftDecode of the last draft, and the tokens that follow.
+struct DraftStep {
+  bundle::ProgramKind kind = bundle::ProgramKind::DraftVerify;
+  Sequence *sequence = nullptr;
+  /// `followers[i]` comes after the token at `position + i`.
+  std::span<const int32_t> followers;
+  uint32_t position = 0;
+  const SamplingParameters *sampling = nullptr; ///< Null: greedy.
 };
 
 /// Receives the results of a step, in the order of its rows.
@@ -93,13 +108,29 @@ public:
   /// DeadlineExceeded are final: every later step repeats them.
   Status run(std::span<const StepEntry> entries, StepResults &results);
 
+  /// Takes the pages for `count` more tokens of `sequence` ahead of the step
+  /// that feeds them. False, and nothing happens, if they are not there.
+  bool reserve(Sequence &sequence, uint64_t count);
+
+  /// Runs a draft program. The token that it puts after the last follower, by
+  /// the random number that belongs to it, or -1 if its logits are not numbers.
+  /// The bundle has draft programs, the step before this one was of `sequence`
+  /// alone, and the sequence has pages for all positions.
+  Result<int32_t> runDraft(const DraftStep &step);
+
+  /// What was measured about drafts; lives as long as the model does.
+  DepthController &getDepthController() { return depthController; }
+
   /// The failure that ended this engine, or Ok.
   const Status &getFailure() const { return failure; }
 
 private:
   friend class Sequence;
   void releaseSlot(uint32_t slot);
-  void releasePage(uint32_t page) { pages.giveBack(page); }
+  void releasePage(uint32_t page) {
+    pages.giveBack(page);
+    statistics.pagesInUse = pages.getNumPages() - pages.getNumFree();
+  }
 
   /// A row of the step whose result is wanted.
   struct Row {
@@ -111,10 +142,12 @@ private:
   Status checkEntries(std::span<const StepEntry> entries) const;
   Status checkEntry(const StepEntry &entry) const;
   Status takePages(std::span<const StepEntry> entries);
+  void takePages(Sequence &sequence, uint64_t count);
   const LoadedProgram *chooseProgram(uint32_t tokens) const;
   uint32_t writeTokens(std::span<const StepEntry> entries);
   void writeSequences(std::span<const StepEntry> entries, bool isPrefill);
   void finishFolding(std::span<const StepEntry> entries);
+  void beginSampling(std::span<const StepEntry> entries);
   void writeSampling(uint32_t stepRow, const StepEntry &entry, uint32_t index);
   Status runSmall(const LoadedProgram &program,
                   std::span<const StepEntry> entries, uint32_t tokens,
@@ -133,6 +166,9 @@ private:
   std::vector<Row> rows; ///< Of the step being run; reserved once.
   std::vector<SequenceRow> sequenceRows; ///< Likewise.
   std::vector<float> logits;             ///< One row; empty unless wanted.
+  /// Tokens that count as seen for a row in front of the last, or for a draft.
+  std::vector<uint32_t> rowSeen;
+  DepthController depthController;
   EngineStatistics statistics;
   Status failure;
 };

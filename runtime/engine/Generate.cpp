@@ -2,6 +2,7 @@
 
 #include "runtime/engine/Generate.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -64,13 +65,33 @@ static double secondsSince(std::chrono::steady_clock::time_point begin) {
       .count();
 }
 
+/// How much of `keep` shared tokens to keep so that the draft layer knows all
+/// of them. Its row of a position depends on the token that follows.
+static uint32_t keepForDrafts(const Sequence &sequence,
+                              std::span<const int32_t> prompt, uint32_t keep) {
+  uint32_t known = std::min(keep, sequence.getDrafted());
+  if (known == 0)
+    return keep; // Without drafts so far: a cache is worth more than they are.
+  int32_t follower = known == sequence.getDrafted()
+                         ? sequence.getDraftFollower()
+                         : sequence.getTokens()[known];
+  return follower == prompt[known] ? known : known - 1;
+}
+
 /// Cuts the sequence to what it shares with the prompt. At least one token of
-/// the prompt is left to be fed: its row gives the first new token.
-static void reusePrefix(Sequence &sequence, std::span<const int32_t> prompt) {
+/// the prompt is left to be fed: its row gives the first new token. Recurrent
+/// states that can't be taken back so far start over.
+static void reusePrefix(Sequence &sequence, std::span<const int32_t> prompt,
+                        bool drafts) {
   uint32_t keep = sequence.getCommonPrefix(prompt);
   if (keep == prompt.size() && keep != 0)
     --keep;
-  sequence.truncate(keep); // To 0 if recurrent states can't be taken back.
+  keep = sequence.getReachableLength(keep);
+  if (drafts && keep != 0)
+    if (uint32_t known = keepForDrafts(sequence, prompt, keep);
+        known + kMaxDraftDepth + 1 >= keep)
+      keep = sequence.getReachableLength(known) == known ? known : keep;
+  sequence.truncate(keep);
 }
 
 Result<GenerateResult> quern::generate(Engine &engine, Sequence &sequence,
@@ -78,7 +99,9 @@ Result<GenerateResult> quern::generate(Engine &engine, Sequence &sequence,
                                        std::span<const int32_t> prompt,
                                        const GenerationOptions &options,
                                        const GenerateCallback &callback) {
-  reusePrefix(sequence, prompt);
+  bool drafts = options.draftDepth != 0 &&
+                engine.getModel().getProgram(bundle::ProgramKind::DraftVerify);
+  reusePrefix(sequence, prompt, drafts);
   GenerateResult result;
   result.promptTokens = prompt.size();
   result.reusedTokens = sequence.getLength();
@@ -102,5 +125,6 @@ Result<GenerateResult> quern::generate(Engine &engine, Sequence &sequence,
   stream.finish();
   result.finishReason = generation.getFinishReason();
   result.generatedTokens = generation.getNumGenerated();
+  result.speculation = generation.getSpeculation();
   return result;
 }

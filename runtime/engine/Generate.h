@@ -18,6 +18,7 @@ struct GenerateResult {
   uint64_t generatedTokens = 0; ///< The end token included.
   double prefillSeconds = 0;    ///< Until the first token was known.
   double decodeSeconds = 0;     ///< From then on.
+  SpeculationStatistics speculation;
 
   /// 0 where nothing was measured.
   double getPrefillRate() const {

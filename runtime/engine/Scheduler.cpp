@@ -27,7 +27,13 @@ std::string_view quern::finishReasonName(FinishReason reason) {
   return "unknown";
 }
 
-Scheduler::Scheduler(Engine &engine) : engine(engine) {
+Scheduler::Scheduler(Engine &engine) : Scheduler(engine, makeDrafter(engine)) {}
+
+Scheduler::Scheduler(Engine &engine, std::unique_ptr<Drafter> drafter)
+    : engine(engine) {
+  if (drafter)
+    speculation =
+        std::make_unique<SpeculativeDecoder>(engine, std::move(drafter));
   size_t numSlots = engine.getGeometry().numSlots;
   running.reserve(numSlots);
   inStep.reserve(numSlots);
@@ -52,6 +58,11 @@ Status Scheduler::add(Generation &generation) {
         std::to_string(geometry.contextLength) + " are left");
   if (generation.options.maxTokens == 0)
     return invalidArgument("max_tokens is 0, expected at least 1");
+  if (generation.options.draftDepth < kAutoDraftDepth ||
+      generation.options.draftDepth > int32_t(kMaxDraftDepth))
+    return invalidArgument(
+        "the draft depth is " + std::to_string(generation.options.draftDepth) +
+        ", expected at most " + std::to_string(kMaxDraftDepth));
   QUERN_RETURN_IF_ERROR(verifySamplingParameters(generation.options.sampling));
   for (const Generation *other : running)
     if (other->sequence == generation.sequence)
@@ -98,6 +109,13 @@ void Scheduler::addEntry(Generation &generation, uint32_t &tokens,
                 generation.fed + count == generation.prompt.size();
   entry.rows = isLast ? ResultRows::Last : ResultRows::None;
   entry.sampling = &generation.options.sampling;
+  if (&generation == speculating && generation.isPromptDone()) {
+    // The drafts have their pages already.
+    entry.tokens = speculation->getTokens();
+    entry.rows = ResultRows::All;
+    entry.samplesAllRows = true;
+    count = entry.tokens.size();
+  }
   tokens += uint32_t(count);
   newPages += pages;
   entries.push_back(entry);
@@ -119,9 +137,11 @@ void Scheduler::addEntries() {
 class Scheduler::Collector final : public StepResults {
 public:
   explicit Collector(Scheduler &scheduler) : scheduler(scheduler) {}
-  void onResult(size_t entry, size_t, int32_t token,
+  void onResult(size_t entry, size_t index, int32_t token,
                 std::span<const float>) override {
     Generation &generation = *scheduler.inStep[entry];
+    if (scheduler.speculating && generation.isPromptDone())
+      return scheduler.speculation->setResult(index, token);
     generation.nextToken = token;
     generation.hasResult = true;
   }
@@ -130,25 +150,21 @@ private:
   Scheduler &scheduler;
 };
 
-/// Takes note of what the step did for one generation.
-void Scheduler::finishStep(Generation &generation) {
-  if (!generation.hasResult)
-    return;
-  ++generation.generated;
-  int32_t token = generation.nextToken;
+void Generation::take(Engine &engine, int32_t token, uint32_t length) {
+  nextToken = token;
+  ++generated;
   const auto *ends = engine.getModel().getModel().eos_token_ids();
-  bool isEnd = !generation.options.ignoreEndOfSequence && ends &&
+  bool isEnd = !options.ignoreEndOfSequence && ends &&
                std::find(ends->begin(), ends->end(), token) != ends->end();
-  bool goesOn = !generation.listener || generation.listener->onToken(token);
+  bool goesOn = !listener || listener->onToken(token);
   if (isEnd)
-    generation.reason = FinishReason::EndOfSequence;
+    reason = FinishReason::EndOfSequence;
   else if (!goesOn)
-    generation.reason = FinishReason::Stopped;
-  else if (generation.generated == generation.options.maxTokens)
-    generation.reason = FinishReason::MaxTokens;
-  else if (generation.sequence->getLength() ==
-           engine.getGeometry().contextLength)
-    generation.reason = FinishReason::ContextFull;
+    reason = FinishReason::Stopped;
+  else if (generated == options.maxTokens)
+    reason = FinishReason::MaxTokens;
+  else if (length == engine.getGeometry().contextLength)
+    reason = FinishReason::ContextFull;
 }
 
 void Scheduler::removeFinished() {
@@ -156,25 +172,59 @@ void Scheduler::removeFinished() {
                 [](const Generation *item) { return !item->isRunning(); });
 }
 
-Status Scheduler::step() {
+/// The generation that drafts: it runs alone, as others would wait for tokens
+/// that may be thrown away.
+Generation *Scheduler::findSpeculating() {
+  bool isAlone = speculation && running.size() == 1 &&
+                 running.front()->options.draftDepth != 0;
+  return isAlone ? running.front() : nullptr;
+}
+
+/// Takes note of what the step did for its generations.
+void Scheduler::finishSteps() {
+  for (size_t i = 0; i != inStep.size(); ++i) {
+    Generation &generation = *inStep[i];
+    if (!generation.isPromptDone())
+      generation.fed += entries[i].tokens.size();
+    if (generation.hasResult)
+      generation.take(engine, generation.nextToken,
+                      generation.sequence->getLength());
+  }
+}
+
+Status Scheduler::runStep() {
+  if (speculating)
+    QUERN_RETURN_IF_ERROR(speculation->begin(*speculating));
   addEntries();
-  Status status;
-  if (!entries.empty()) {
+  if (entries.empty())
+    return Status::ok();
+  for (Generation *generation : inStep)
+    generation->hasResult = false;
+  Collector collector(*this);
+  QUERN_RETURN_IF_ERROR(engine.run(entries, collector));
+  if (speculating)
+    return speculation->finish(*speculating,
+                               uint32_t(entries[0].tokens.size()));
+  finishSteps();
+  return Status::ok();
+}
+
+Status Scheduler::step() {
+  speculating = findSpeculating();
+  entries.clear();
+  inStep.clear();
+  Status status = runStep();
+  if (!status.isOk()) {
+    // Without entries the drafter has failed.
+    if (inStep.empty() && speculating)
+      inStep.push_back(speculating);
     for (Generation *generation : inStep)
-      generation->hasResult = false;
-    Collector collector(*this);
-    status = engine.run(entries, collector);
-    for (size_t i = 0; i != inStep.size(); ++i) {
-      Generation &generation = *inStep[i];
-      if (!status.isOk()) {
-        generation.reason = FinishReason::Failed;
-        generation.status = status;
-        continue;
+      if (generation->isRunning()) {
+        generation->reason = FinishReason::Failed;
+        generation->status = status;
+        // Pages that were taken ahead.
+        generation->sequence->truncate(generation->sequence->getLength());
       }
-      if (!generation.isPromptDone())
-        generation.fed += entries[i].tokens.size();
-      finishStep(generation);
-    }
   }
   removeFinished();
   return status;

@@ -36,11 +36,22 @@ uint32_t Sequence::getReachableLength(uint32_t length) const {
   return length >= getShortestLength() ? length : 0;
 }
 
+void Sequence::addDrafted(uint32_t count, int32_t follower) {
+  if (getLength() - count > drafted)
+    return; // There is a gap in front of them.
+  drafted = getLength();
+  draftFollower = follower;
+}
+
 void Sequence::truncate(uint32_t length) {
   length = getReachableLength(length);
   if (length == 0) // A slot of length 0 begins with zero states.
     folded = nextFolded = written = 0;
   if (length < tokens.size()) {
+    if (drafted > length) {
+      drafted = length;
+      draftFollower = tokens[length];
+    }
     tokens.resize(length);
     std::fill(seen.begin(), seen.end(), 0);
     for (int32_t token : tokens)

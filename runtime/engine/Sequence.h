@@ -35,6 +35,13 @@ public:
   /// The longest length of at most `length` that truncate reaches.
   uint32_t getReachableLength(uint32_t length) const;
 
+  /// Positions whose rows a draft layer has computed, with the tokens that
+  /// follow in this sequence; the last one with getDraftFollower().
+  uint32_t getDrafted() const { return drafted; }
+  int32_t getDraftFollower() const { return draftFollower; }
+  /// Says that the last `count` positions have their rows.
+  void addDrafted(uint32_t count, int32_t follower);
+
   /// Forgets the tokens from position `length` on, all of them if that length
   /// can't be reached, and gives the pages back that are no longer used. Does
   /// nothing if the sequence is not longer.
@@ -58,7 +65,9 @@ private:
   std::vector<uint32_t> seen;
   uint32_t folded = 0;     ///< Tokens that the recurrent states have taken in.
   uint32_t nextFolded = 0; ///< The same after the step being run.
-  uint32_t written = 0;    ///< End of what was ever written into the rings.
+  uint32_t drafted = 0;
+  int32_t draftFollower = -1;
+  uint32_t written = 0; ///< End of what was ever written into the rings.
 };
 
 } // namespace quern

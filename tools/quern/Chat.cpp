@@ -54,6 +54,7 @@ Status tool::chat(const RunOptions &options) {
     generation.maxTokens = uint64_t(options.maxTokens);
   QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Sequence> sequence,
                          model.engine->createSequence());
+  generation.draftDepth = options.draftDepth;
   std::vector<ChatMessage> start;
   if (!options.system.empty())
     start.push_back({"system", options.system});

@@ -22,6 +22,7 @@ struct RunOptions {
   int64_t maxTokens = -1; ///< -1: until the context is full.
   bool ignoreEos = false;
   uint32_t chunk = 0;
+  int32_t draftDepth = kAutoDraftDepth;
   std::string dumpLogits;
   bool json = false;
   bool quiet = false; ///< No statistics.

@@ -6,9 +6,24 @@
 #include <CLI/CLI.hpp>
 
 #include <memory>
+#include <string>
 
 using namespace quern;
 using namespace quern::tool;
+
+/// "auto", "off" or a depth.
+static int32_t parseDepth(const std::string &value) {
+  if (value == "auto")
+    return kAutoDraftDepth;
+  if (value == "off")
+    return 0;
+  if (value.size() != 1 || value[0] < '0' ||
+      value[0] > char('0' + kMaxDraftDepth))
+    throw CLI::ValidationError("--speculate",
+                               "expected auto, off or 0 to " +
+                                   std::to_string(kMaxDraftDepth));
+  return value[0] - '0';
+}
 
 /// What both commands have.
 static void addCommonOptions(CLI::App &command, RunOptions &options) {
@@ -25,6 +40,17 @@ static void addCommonOptions(CLI::App &command, RunOptions &options) {
                   "Most tokens to generate (default: until the context is "
                   "full)")
       ->check(CLI::Range(int64_t(0), INT64_MAX));
+  command
+      .add_option_function<std::string>(
+          "--speculate",
+          [&options](const std::string &value) {
+            options.draftDepth = parseDepth(value);
+          },
+          "Tokens to draft for each step with the model's draft layer: a "
+          "number "
+          "up to 7, `auto` (as many as pay, the default) or `off`; it changes "
+          "how fast tokens come, never which")
+      ->type_name("N|auto|off");
   command.add_flag("--quiet", options.quiet, "No statistics at the end");
 }
 

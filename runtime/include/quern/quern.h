@@ -251,7 +251,13 @@ typedef struct quern_generate_options {
   int32_t ignore_eos;
   uint32_t chunk_tokens; /* prompt tokens per step; 0: as many as fit */
   quern_sampling sampling;
+  /* Tokens to draft for each step: QUERN_SPECULATE_AUTO (the default), 0 for
+     none, at most 7. Models without draft programs draft none. It changes how
+     fast tokens come, never which. */
+  int32_t speculate;
 } quern_generate_options;
+
+#define QUERN_SPECULATE_AUTO (-1)
 
 typedef struct quern_generate_result {
   size_t struct_size;
@@ -261,6 +267,9 @@ typedef struct quern_generate_result {
   uint64_t generated_tokens;
   double prefill_seconds; /* until the first token */
   double decode_seconds;  /* from then on */
+  uint64_t drafted_tokens;  /* drafts that were compared with the model's */
+  uint64_t accepted_tokens; /* of them, the same */
+  uint64_t verify_steps;    /* steps that checked drafts */
 } quern_generate_result;
 
 /* Called for each token with the text that it completes (UTF-8, `length`
