@@ -265,8 +265,8 @@ typedef struct quern_generate_result {
   uint64_t prompt_tokens;
   uint64_t reused_tokens; /* of the prompt, found in the cache */
   uint64_t generated_tokens;
-  double prefill_seconds; /* until the first token */
-  double decode_seconds;  /* from then on */
+  double prefill_seconds;   /* until the first token */
+  double decode_seconds;    /* from then on */
   uint64_t drafted_tokens;  /* drafts that were compared with the model's */
   uint64_t accepted_tokens; /* of them, the same */
   uint64_t verify_steps;    /* steps that checked drafts */
