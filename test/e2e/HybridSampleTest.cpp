@@ -163,8 +163,8 @@ TEST_F(HybridSampleTest, FourThousandTokensDoNotDrift) {
   std::vector<int32_t> tokens = items[0].prompt;
   const size_t end = tokens.size() + 4096, chunk = 512;
   std::vector<std::vector<float>> recurrent; // At the ends of chunks.
-  auto first = engine->createSequence(), second = engine->createSequence();
-  ASSERT_TRUE(first.isOk() && second.isOk());
+  auto first = engine->createSequence();
+  ASSERT_TRUE(first.isOk());
   LastLogits last;
   // Sampled: greedy text of a small model soon repeats itself.
   SamplingParameters sampling;
@@ -181,6 +181,10 @@ TEST_F(HybridSampleTest, FourThousandTokensDoNotDrift) {
     if (fed != end)
       tokens.push_back(last.token);
   }
+  // The same slot and pages again.
+  first->reset();
+  auto second = engine->createSequence();
+  ASSERT_TRUE(second.isOk());
   double worst = 0;
   for (size_t begin = 0, i = 0; begin < end; begin += chunk, ++i) {
     StepEntry entry{
@@ -191,7 +195,7 @@ TEST_F(HybridSampleTest, FourThousandTokensDoNotDrift) {
     ASSERT_TRUE(status.isOk()) << status.getMessage();
     double difference = maxAbsDifference(
         last.logits.data(), recurrent[i].data(), last.logits.size());
-    EXPECT_LT(difference, 1e-3) << "after " << begin + entry.tokens.size();
+    EXPECT_LT(difference, 1e-4) << "after " << begin + entry.tokens.size();
     worst = std::max(worst, difference);
   }
   RecordProperty("worst_difference", std::to_string(worst));

@@ -122,6 +122,53 @@ TEST_F(Api, GeneratesStreamsAndReusesThePrefix) {
   EXPECT_EQ(result.reused_tokens, prompt.size() - 1);
 }
 
+// A hybrid with a draft layer: drafts change no token, and a session can only
+// be cut as far as its states go.
+TEST_F(Api, SpeculatesAndCutsHybrids) {
+  TearDown();
+  options.isHybrid = options.hasDrafts = true;
+  open({});
+  std::vector<int32_t> prompt = makePrompt(11, 1, 512);
+  EXPECT_EQ(generate.speculate, QUERN_SPECULATE_AUTO);
+  generate.max_tokens = 13;
+  quern_generate_result result = {};
+  result.struct_size = sizeof(result);
+  for (int32_t depth : {0, 2, QUERN_SPECULATE_AUTO}) {
+    generate.speculate = depth;
+    Seen seen;
+    ASSERT_EQ(quern_session_truncate(session, 0), QUERN_OK);
+    ASSERT_EQ(quern_generate(session, prompt.data(), prompt.size(), &generate,
+                             onToken, &seen, &result),
+              QUERN_OK)
+        << quern_last_error();
+    EXPECT_EQ(seen.tokens, continueGreedily(prompt, 13, 512));
+    if (depth == 0) {
+      EXPECT_EQ(result.verify_steps, 0u);
+      EXPECT_EQ(result.drafted_tokens, 0u);
+    } else if (depth == 2) {
+      EXPECT_EQ(result.verify_steps, 4u); // 1 + 4 x 3.
+      EXPECT_EQ(result.drafted_tokens, 8u);
+      EXPECT_EQ(result.accepted_tokens, 8u);
+    }
+  }
+  for (int32_t depth : {-2, 8}) {
+    generate.speculate = depth;
+    EXPECT_ERROR(quern_generate(session, prompt.data(), 1, &generate, nullptr,
+                                nullptr, nullptr),
+                 QUERN_INVALID_ARGUMENT, "the draft depth is");
+  }
+  ASSERT_EQ(quern_session_truncate(session, 0), QUERN_OK);
+  generate.speculate = 0;
+  generate.max_tokens = 2;
+  ASSERT_EQ(quern_generate(session, prompt.data(), prompt.size(), &generate,
+                           nullptr, nullptr, nullptr),
+            QUERN_OK);
+  EXPECT_EQ(quern_session_truncate(session, 11), QUERN_OK);
+  EXPECT_ERROR(quern_session_truncate(session, 10), QUERN_UNSUPPORTED,
+               "can be taken back to 11 tokens, or be emptied");
+  EXPECT_EQ(quern_session_truncate(session, 0), QUERN_OK);
+}
+
 TEST_F(Api, StepsSeveralSessions) {
   quern_session *other = nullptr;
   ASSERT_EQ(quern_session_create(model, &other), QUERN_OK);
