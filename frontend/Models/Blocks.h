@@ -77,6 +77,8 @@ private:
     mlir::Value ba;
   };
   DeltaProjections deltaProjections(mlir::Value normed, llvm::StringRef place);
+  /// Convolution and SiLU of the projections' first features.
+  mlir::Value convolve(mlir::Value qkv, llvm::StringRef place);
   /// Convolution, norms, gates and recurrence; heads of values.
   mlir::Value deltaRule(const DeltaProjections &in, llvm::StringRef place);
   /// A projection to heads: prefix + layer + ".self_attn." + name + "_proj".

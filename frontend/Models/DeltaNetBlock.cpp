@@ -79,33 +79,43 @@ Blocks::DeltaProjections Blocks::deltaProjections(Value normed,
   return {qkv, z, 0, ba};
 }
 
+Value Blocks::convolve(Value qkv, StringRef place) {
+  const LinearAttentionConfig &linear = *model.getConfig().linearAttention;
+  Type element = model.getComputeType();
+  int64_t width = linear.convKernelDim;
+  int64_t channels = 2 * keySize(linear) + valueSize(linear);
+  int64_t ring = std::max<int64_t>(llvm::PowerOf2Ceil(width - 1 + maxTakenBack),
+                                   minConvolutionRing);
+  return qwen::CausalConv1dOp::create(
+      model.getOpBuilder(), model.at(place + ".conv1d"),
+      model.tokens(channels, element), qkv,
+      model.weight(style.prefix + place + ".conv1d.weight",
+                   {channels, 1, width}),
+      model.state(place + ".conv_state", qwen::StateKind::Convolution,
+                  {model.getNumSlots(), ring, channels}, element),
+      model.getInputs().sequences);
+}
+
 Value Blocks::deltaRule(const DeltaProjections &in, StringRef place) {
   const LinearAttentionConfig &linear = *model.getConfig().linearAttention;
   OpBuilder &builder = model.getOpBuilder();
-  Type element = model.getComputeType(), f32 = model.getF32();
-  int64_t slots = model.getNumSlots(), width = linear.convKernelDim;
+  Type f32 = model.getF32();
+  int64_t slots = model.getNumSlots();
   int64_t keyHeads = linear.numKeyHeads, heads = linear.numValueHeads;
   int64_t keyDim = linear.keyHeadDim, valueDim = linear.valueHeadDim;
   int64_t keys = keySize(linear), values = valueSize(linear);
-  int64_t channels = 2 * keys + values;
-  Value sequences = model.getInputs().sequences;
   auto at = [&](StringRef name) { return model.at(place + "." + name); };
   auto state = [&](StringRef name, qwen::StateKind kind,
-                   ArrayRef<int64_t> shape, Type type) {
-    return model.state(place + "." + name, kind, shape, type);
+                   ArrayRef<int64_t> shape) {
+    return model.state(place + "." + name, kind, shape, f32);
   };
   std::string path = (style.prefix + place).str();
-  int64_t ring = llvm::PowerOf2Ceil(width - 1 + maxTakenBack);
-  Value y = qwen::CausalConv1dOp::create(
-      builder, at("conv1d"), model.tokens(channels, element), in.qkv,
-      model.weight(path + ".conv1d.weight", {channels, 1, width}),
-      state("conv_state", qwen::StateKind::Convolution,
-            {slots, std::max(ring, minConvolutionRing), channels}, element),
-      sequences);
-  auto part = [&](StringRef name, int64_t offset, int64_t count) -> Value {
+  Value y = convolve(in.qkv, place);
+  auto part = [&](StringRef name, int64_t offset, int64_t size,
+                  int64_t count) -> Value {
     Value features = qwen::SliceFeaturesOp::create(
-        builder, at(name), model.tokens((name == "v" ? values : keys), element),
-        y, builder.getI64IntegerAttr(offset));
+        builder, at(name), model.tokens(size, model.getComputeType()), y,
+        builder.getI64IntegerAttr(offset));
     return splitHeads(features, count, place + "." + name + "_heads");
   };
   auto unit = [&](Value x, StringRef label, double scale) -> Value {
@@ -113,10 +123,10 @@ Value Blocks::deltaRule(const DeltaProjections &in, StringRef place) {
         builder, at(label), model.tokens({keyHeads, keyDim}, f32), x,
         builder.getF64FloatAttr(l2Epsilon), builder.getF64FloatAttr(scale));
   };
-  Value q = unit(part("q", 0, keyHeads), "q_norm",
+  Value q = unit(part("q", 0, keys, keyHeads), "q_norm",
                  1 / std::sqrt(static_cast<double>(keyDim)));
-  Value k = unit(part("k", keys, keyHeads), "k_norm", 1);
-  Value v = part("v", 2 * keys, heads);
+  Value k = unit(part("k", keys, keys, keyHeads), "k_norm", 1);
+  Value v = part("v", 2 * keys, values, heads);
   Type scalars = model.tokens(heads, f32);
   auto gates =
       qwen::DeltaGatesOp::create(builder, at("gates"), scalars, scalars, in.ba,
@@ -126,14 +136,14 @@ Value Blocks::deltaRule(const DeltaProjections &in, StringRef place) {
       builder, at("delta_rule"), v.getType(), q, k, v, gates.getDecay(),
       gates.getBeta(),
       state("recurrent_state", qwen::StateKind::Recurrent,
-            {slots, heads, keyDim, valueDim}, f32),
+            {slots, heads, keyDim, valueDim}),
       state("delta_keys", qwen::StateKind::DeltaKeys,
-            {slots, deltaRing, keyHeads, keyDim}, f32),
+            {slots, deltaRing, keyHeads, keyDim}),
       state("delta_updates", qwen::StateKind::DeltaUpdates,
-            {slots, deltaRing, heads, valueDim}, f32),
+            {slots, deltaRing, heads, valueDim}),
       state("delta_decays", qwen::StateKind::DeltaDecays,
-            {slots, deltaRing, heads}, f32),
-      sequences, IntegerAttr());
+            {slots, deltaRing, heads}),
+      model.getInputs().sequences, IntegerAttr());
 }
 
 Value Blocks::linearAttention(Value normed, StringRef layer) {

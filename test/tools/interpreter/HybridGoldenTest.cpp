@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "frontend/Import.h"
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "test/support/Golden.h"
 #include "tools/interpreter/CompareHidden.h"
@@ -262,6 +263,20 @@ TEST_P(HybridGoldenTest, AnyStepsAndUpdatesAgree) {
     }
     EXPECT_LE(maxDifference(found, whole.floats), 1e-4) << seed;
   }
+}
+
+TEST_P(HybridGoldenTest, RefusesAStepThatSplitsASequence) {
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(&context,
+                                        [&](mlir::Diagnostic &diagnostic) {
+                                          message += diagnostic.str();
+                                          return mlir::success();
+                                        });
+  Step step = {{{1, 0, 0}, {2, 0, 1}, {3, 1, 0}}, {2}};
+  EXPECT_TRUE(mlir::failed(runner->run(step)));
+  EXPECT_NE(message.find("the tokens of a slot do not stand side by side"),
+            std::string::npos)
+      << message;
 }
 
 TEST_P(HybridGoldenTest, RaggedSequencesEqualOneAlone) {
