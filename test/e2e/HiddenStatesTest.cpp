@@ -22,23 +22,27 @@ namespace {
 constexpr double kHiddenTolerance = 1e-4;
 
 /// The arena ranges that hold the stream after 0, 1, ... layers: what the
-/// embedding gave, and the sums at each second addition (after the MLP).
+/// embedding gave, and the last sum of each layer. All layers add equally often
+/// (attention, MLP or experts, shared expert).
 std::vector<const bundle::Binding *>
 findResidualStream(const bundle::TargetPrograms &target,
-                   const bundle::Program &program) {
-  std::vector<const bundle::Binding *> stream;
-  size_t additions = 0;
+                   const bundle::Program &program, size_t layers) {
+  std::vector<const bundle::Binding *> stream, sums;
   for (const bundle::Dispatch *dispatch : *program.dispatches()) {
     std::string_view kernel =
         toView(target.kernels()->Get(dispatch->kernel())->request());
     const auto &bindings = *dispatch->bindings();
     if (kernel.starts_with("embedding"))
       stream.push_back(bindings.Get(2));
-    else if (kernel.starts_with("add_rms_norm") && ++additions % 2 == 0)
-      stream.push_back(bindings.Get(3));
-    else if (kernel.starts_with("residual_add") && ++additions % 2 == 0)
-      stream.push_back(bindings.Get(2));
+    else if (kernel.starts_with("add_rms_norm"))
+      sums.push_back(bindings.Get(3));
+    else if (kernel.starts_with("residual_add"))
+      sums.push_back(bindings.Get(2));
   }
+  EXPECT_EQ(sums.size() % layers, 0u);
+  size_t perLayer = std::max<size_t>(1, sums.size() / layers);
+  for (size_t at = perLayer; at <= sums.size(); at += perLayer)
+    stream.push_back(sums[at - 1]);
   return stream;
 }
 
@@ -74,8 +78,9 @@ TEST_P(HiddenStatesTest, EveryLayerAgrees) {
     const LoadedProgram *prefill =
         device.getProgram(bundle::ProgramKind::Prefill);
     ASSERT_NE(prefill, nullptr);
-    auto stream = findResidualStream(device.getTarget(), *prefill->description);
     size_t layers = device.getModel().num_hidden_layers();
+    auto stream =
+        findResidualStream(device.getTarget(), *prefill->description, layers);
     ASSERT_EQ(stream.size(), layers + 1);
     for (size_t layer = 0; layer <= layers; ++layer) {
       std::vector<float> expected =
@@ -95,11 +100,15 @@ TEST_P(HiddenStatesTest, EveryLayerAgrees) {
   }
 }
 
+std::string nameOf(const testing::TestParamInfo<const char *> &info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Qwen3, HiddenStatesTest,
-                         testing::ValuesIn(goldenModels), [](const auto &info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         testing::ValuesIn(goldenModels), nameOf);
+INSTANTIATE_TEST_SUITE_P(Hybrids, HiddenStatesTest,
+                         testing::ValuesIn(hybridModels), nameOf);
 
 } // namespace
