@@ -78,24 +78,49 @@ private:
       decays.push_back(sum = sum + state.readStepDecay(token));
     }
     Sums sums = readState();
+    // Nothing is folded into what is stored: it was read in vain.
+    Expression isEmpty = (row.folded == 0) & (isFold == 0);
     for (int64_t t = 0; t != count; ++t)
       for (unsigned i = 0; i != perToken; ++i)
-        sums[t * perToken + i] = sums[t * perToken + i] * exp(decays[t]);
+        sums[t * perToken + i] = select(
+            isEmpty, k.zeroVector(), sums[t * perToken + i] * exp(decays[t]));
     sums = readRing(sums);
     reduceAcross(k, sums, 1, teams);
     finish(sums);
   }
 
+  /// The state that the step's tokens see, as stored; folded and stored again
+  /// if the update says so.
+  QuadRows foldRows(Expression quad) {
+    auto split = [](const QuadRows &rows) {
+      Expressions halves;
+      for (const Octet &part : rows)
+        halves.append({part.a, part.b});
+      return halves;
+    };
+    Expressions halves = k.branch(
+        isFold,
+        [&] {
+          QuadRows folded =
+              state.fold(quad, state.readRows(quad), state.getPending(),
+                         exp(state.getPendingDecay()));
+          state.writeRows(newRecurrent, quad, folded);
+          return split(folded);
+        },
+        [&] { return split(state.readStored(quad)); });
+    QuadRows rows;
+    for (unsigned r = 0; r != 4; ++r)
+      rows[r] = {halves[2 * r], halves[2 * r + 1]};
+    return rows;
+  }
+
   /// S^T k_t and S^T q_t, the share of this lane's team; folds.
   Sums readState() {
-    Expression count = select(isFold, state.getPending(), k.index(0));
-    Expression scale = select(isFold, exp(state.getPendingDecay()), k.f32(1));
     Sums zeros(tokens.size() * perToken, k.zeroVector());
     return k.accumulate(
         state.quads, teams, team, zeros,
         [&](Expression quad, llvm::ArrayRef<Expression> carried) {
-          QuadRows rows = state.fold(quad, state.readRows(quad), count, scale);
-          k.when(isFold, [&] { state.writeRows(newRecurrent, quad, rows); });
+          QuadRows rows = foldRows(quad);
           Sums sums(carried.begin(), carried.end());
           for (size_t t = 0; t != tokens.size(); ++t)
             addRows(sums, t, quad, rows);

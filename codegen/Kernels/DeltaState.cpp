@@ -60,16 +60,21 @@ static Expression atRow(Expression slotHead, Expression quad, unsigned r,
   return at * double(octets) + column;
 }
 
-QuadRows DeltaState::readRows(Expression quad) const {
+QuadRows DeltaState::readStored(Expression quad) const {
   QuadRows rows;
-  Expression isNew = row.folded == 0;
-  for (unsigned r = 0; r != 4; ++r) {
-    Octet stored = recurrent.readOctet(
+  for (unsigned r = 0; r != 4; ++r)
+    rows[r] = recurrent.readOctet(
         atRow(atValueHead(row.slot), quad, r, quads, octets, column));
-    rows[r] = mapOctet(
+  return rows;
+}
+
+QuadRows DeltaState::readRows(Expression quad) const {
+  QuadRows rows = readStored(quad);
+  Expression isNew = row.folded == 0;
+  for (Octet &part : rows)
+    part = mapOctet(
         [&](Expression s) { return quern::select(isNew, k.zeroVector(), s); },
-        stored);
-  }
+        part);
   return rows;
 }
 

@@ -38,10 +38,12 @@ public:
   Expression getPendingRow(Expression j) const;
   Expression getStepRow(Expression number) const;
 
-  /// The stored state, zero if no token is folded into it.
+  /// The stored state, whatever it is if no token is folded into it; and with
+  /// zeros in that case.
+  QuadRows readStored(Expression quad) const;
   QuadRows readRows(Expression quad) const;
-  /// rows * exp(decay of the ring) + the ring's tokens; `count` is their
-  /// number, or 0 to leave the ring out and pass `scale` 1.
+  /// rows * scale + the ring's tokens; `count` is their number, `scale` the
+  /// factor of their decays.
   QuadRows fold(Expression quad, const QuadRows &rows, Expression count,
                 Expression scale) const;
   void writeRows(const OutputBuffer &out, Expression quad,
