@@ -2,7 +2,8 @@
 //
 // As linear for many tokens, where the input rows of a tile are those of the
 // pairs that expert_sort put there, and the weight is that of its expert. A
-// group whose tile does not exist ends at once.
+// group whose tile does not exist ends at once, and rows of a tile that hold no
+// pair cost little.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/KernelFamilies.h"
@@ -70,15 +71,33 @@ private:
       rowBases.push_back((expert * double(linear.weightRows) + row) *
                          double(linear.octets()));
     }
-    Expressions zeros(tokens * rows, k.f32(0));
+    // Rows that hold no pair stand at the end of a tile. A lane computes as
+    // many as hold one, up to the next power of two, none if none does.
+    Expression used = k.i32(0);
+    for (Expression pair : tilePairs)
+      used = used + toI32(pair < double(total));
+    for (unsigned count = 1; count / 2 < tokens; count *= 2)
+      k.when((k.i32(count / 2) < used) & (used < k.i32(count + 1)), [&] {
+        unsigned most = std::min(count, tokens);
+        multiplyRows(llvm::ArrayRef<Expression>(tilePairs).take_front(most),
+                     llvm::ArrayRef<Expression>(tokenBases).take_front(most),
+                     rowBases, rowsMayEnd);
+      });
+  }
+
+  /// The products of some rows of a tile, stored where there is a pair.
+  void multiplyRows(llvm::ArrayRef<Expression> tilePairs,
+                    llvm::ArrayRef<Expression> tokenBases,
+                    llvm::ArrayRef<Expression> rowBases, bool rowsMayEnd) {
+    Expressions zeros(tilePairs.size() * rows, k.f32(0));
     Expressions products =
         k.loop(k.index(0), k.index(linear.octets()), 1, zeros,
                [&](Expression octet, llvm::ArrayRef<Expression> carried) {
                  return multiplyTile(k, x, weight, octet, tokenBases, rowBases,
                                      carried);
                });
-    for (unsigned t = 0; t != tokens; ++t) {
-      Expression isInside = tilePairs[t] < double(total);
+    for (size_t t = 0; t != tilePairs.size(); ++t) {
+      Expression isInside = tilePairs[t] < double(k.dim("P"));
       if (rowsMayEnd)
         isInside = isInside & (firstRow < double(linear.weightRows));
       k.when(isInside, [&] {

@@ -46,6 +46,40 @@ findResidualStream(const bundle::TargetPrograms &target,
   return stream;
 }
 
+/// Where the routers put the chosen experts, in the order of the layers.
+std::vector<const bundle::Binding *>
+findChosenExperts(const bundle::TargetPrograms &target,
+                  const bundle::Program &program) {
+  std::vector<const bundle::Binding *> choices;
+  for (const bundle::Dispatch *dispatch : *program.dispatches())
+    if (toView(target.kernels()->Get(dispatch->kernel())->request())
+            .starts_with("router"))
+      choices.push_back(dispatch->bindings()->Get(1));
+  return choices;
+}
+
+/// Compares the experts that each token of t41 was sent to.
+void checkChosenExperts(LoadedModel &device, const LoadedProgram &prefill,
+                        const Golden &golden) {
+  auto choices = findChosenExperts(device.getTarget(), *prefill.description);
+  size_t compared = 0;
+  for (size_t layer = 0; layer < device.getModel().num_hidden_layers();
+       ++layer) {
+    std::string key = "t41.layer" + std::to_string(layer) + ".router_experts";
+    if (!golden.has(key))
+      continue;
+    ASSERT_LT(compared, choices.size());
+    std::vector<int32_t> expected = golden.integers(key);
+    std::vector<int32_t> found(expected.size());
+    Status status = device.getDevice().download(
+        device.getArena(), choices[compared++]->offset(),
+        std::as_writable_bytes(std::span(found)));
+    ASSERT_TRUE(status.isOk()) << status.getMessage();
+    EXPECT_EQ(found, expected) << "layer " << layer;
+  }
+  EXPECT_EQ(compared, choices.size());
+}
+
 struct Ignore : StepResults {
   void onResult(size_t, size_t, int32_t, std::span<const float>) override {}
 };
@@ -97,6 +131,7 @@ TEST_P(HiddenStatesTest, EveryLayerAgrees) {
                          : "layer " + std::to_string(layer - 1))
           << (fuse ? ", fused" : ", not fused");
     }
+    ASSERT_NO_FATAL_FAILURE(checkChosenExperts(device, *prefill, golden));
   }
 }
 

@@ -1,8 +1,8 @@
 //===- SampleTest.cpp - A trained model answers its evaluation set --------===//
 //
-// test/data/samples/qwen3-sample was trained on small tasks; eval.json has 200
-// prompts with the reference's greedy tokens and whether its answer was right.
-// Every prompt goes from messages through template and tokenizer to tokens.
+// The samples were trained on small tasks; eval.json of each has 200 prompts
+// with the reference's greedy tokens and whether its answer was right. Every
+// prompt goes from messages through template and tokenizer to tokens.
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/base/File.h"
@@ -13,6 +13,10 @@
 #include "test/e2e/EndToEnd.h"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
 
 using namespace quern;
 using namespace quern::test;
@@ -69,10 +73,18 @@ std::string extractAnswer(std::string text) {
   return first == std::string::npos ? "" : text.substr(first, last - first + 1);
 }
 
-TEST(SampleTest, AnswersItsEvaluationSet) {
+/// Folders with a trained sample. The larger ones are not in the repository.
+const std::string samples[] = {
+    std::string(QUERN_SOURCE_DIR) + "/test/data/samples/qwen3-sample",
+    std::string(QUERN_SHARED_DIR) + "/samples/qwen3-moe-sample"};
+
+class SampleTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(SampleTest, AnswersItsEvaluationSet) {
   QUERN_REQUIRE_VULKAN();
-  std::string folder =
-      std::string(QUERN_SOURCE_DIR) + "/test/data/samples/qwen3-sample";
+  std::string folder = GetParam();
+  if (!std::filesystem::is_directory(folder))
+    GTEST_SKIP() << folder << " is absent";
   std::vector<Item> items = readItems(folder + "/eval.json");
   ASSERT_EQ(items.size(), 200u);
   CompileOptions options = testOptions(folder);
@@ -113,5 +125,15 @@ TEST(SampleTest, AnswersItsEvaluationSet) {
   RecordProperty("right_thinking", int(right[1]));
   RecordProperty("right_not_thinking", int(right[0]));
 }
+
+INSTANTIATE_TEST_SUITE_P(Samples, SampleTest, testing::ValuesIn(samples),
+                         [](const auto &info) {
+                           std::string name =
+                               std::filesystem::path(info.param).filename();
+                           std::ranges::replace_if(
+                               name, [](char c) { return !std::isalnum(c); },
+                               '_');
+                           return name;
+                         });
 
 } // namespace

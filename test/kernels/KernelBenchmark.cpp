@@ -5,8 +5,12 @@
 // On lavapipe the limit is about 0.3 to 0.5 ns of CPU per bf16 weight.
 //
 //   kernel-benchmark [target] [repetitions]
+//   kernel-benchmark experts [target] [repetitions] [model]
+//
+// The second form is ExpertsBenchmark.h.
 //
 //===----------------------------------------------------------------------===//
+#include "test/kernels/ExpertsBenchmark.h"
 #include "test/kernels/KernelRunner.h"
 
 #include <sys/resource.h>
@@ -83,6 +87,9 @@ bool measure(Device &device, const TargetDescription &target,
 } // namespace
 
 int main(int argc, char **argv) {
+  bool isExperts = argc > 1 && std::string_view(argv[1]) == "experts";
+  argc -= isExperts;
+  argv += isExperts;
   Result<TargetDescription> target =
       findTarget(argc > 1 ? argv[1] : "vulkan-lavapipe");
   Result<Device *> device = getTestDevice(/*validation=*/false);
@@ -92,6 +99,13 @@ int main(int argc, char **argv) {
     return 1;
   }
   int repetitions = argc > 2 ? std::atoi(argv[2]) : 5;
+  if (isExperts) {
+    Status status = runExpertsBenchmark(**device, *target, repetitions,
+                                        argc > 3 ? argv[3] : "");
+    if (!status.isOk())
+      std::fprintf(stderr, "%s\n", status.getMessage().c_str());
+    return status.isOk() ? 0 : 1;
+  }
   constexpr DataType f32 = DataType::F32, f16 = DataType::F16;
   const Shape shapes[] = {
       {1, 1024, 4096, f32, false},   {1, 4096, 4096, f32, false},

@@ -22,8 +22,9 @@ namespace quern::test {
 
 /// The checkpoints of test/data/checkpoints, each with a golden.
 inline const char *const goldenModels[] = {
-    "qwen3-dense-tied-bf16", "qwen3-dense-untied-f32-sharded",
-    "qwen3-yarn-ropeparameters-f32", "qwen3-yarn-ropescaling-f32"};
+    "qwen3-dense-tied-bf16",         "qwen3-dense-untied-f32-sharded",
+    "qwen3-yarn-ropeparameters-f32", "qwen3-yarn-ropescaling-f32",
+    "qwen3-moe-bf16-sharded",        "qwen3-moe-mixed-f32"};
 
 /// Those of hybrids, whose goldens are cut down: t150.last_logits [16, V] in
 /// place of t150.logits, no greedy_logits; small tensors of the vision tower
@@ -68,8 +69,9 @@ struct DraftPrompt {
 
 /// Arrays of test/data/goldens/<model>/golden.safetensors. Keys (golden.json):
 /// <prompt>.input_ids, .logits [T, V], .greedy_ids [16], .greedy_logits [16,
-/// V]; t41.hidden.<layers> [T, H]. A key that is absent or of
-/// another type is a test failure and gives an empty vector.
+/// V]; t41.hidden.<layers> [T, H]; of mixtures of experts also
+/// t41.layer<i>.router_experts [T, k] and .router_weights. A key that is absent
+/// or of another type is a test failure and gives an empty vector.
 class Golden {
 public:
   explicit Golden(const std::string &model,
