@@ -6,6 +6,10 @@
 
 using namespace quern;
 
+/// A greater depth must promise this much more: measurements are not exact, and
+/// drafts that are thrown away cost energy.
+static constexpr double kMargin = 1.03;
+
 uint32_t DepthController::getDepth(uint32_t maxDepth) const {
   return std::min({probesLeft ? probed : best, maxDepth, kMaxDraftDepth});
 }
@@ -21,15 +25,17 @@ double DepthController::getTokens(uint32_t depth) const {
   return tokens;
 }
 
+/// Follows what a round takes when nothing disturbs it: fast downwards, slowly
+/// upwards. Of a busy machine the mean says more about its other work.
 void DepthController::addTime(uint32_t depth, double value) {
-  double &mean = seconds[depth];
-  // The first run of a program may compile it: it counts only until a second.
-  if (rounds[depth] == 0)
-    mean = value;
-  else if (rounds[depth] == 1)
-    mean = std::min(mean, value);
-  else // One stray long step must not decide.
-    mean += (std::min(value, 3 * mean) - mean) / 8;
+  double &typical = seconds[depth];
+  // The first probe gives its best; its first run may compile a program.
+  if (rounds[depth] == 0 || (rounds[depth] < kProbeRounds && value < typical))
+    typical = value;
+  else if (value < typical)
+    typical += (value - typical) / 2;
+  else
+    typical += (std::min(value, 2 * typical) - typical) / 32;
   rounds[depth] = std::min<uint32_t>(rounds[depth] + 1, 1u << 30);
 }
 
@@ -42,9 +48,14 @@ void DepthController::addRound(uint32_t depth, uint32_t reached,
     acceptance[i] += ((i < accepted ? 1.0 : 0.0) - acceptance[i]) * weight;
     compared[i] = std::min<uint32_t>(compared[i] + 1, 1u << 30);
   }
+  uint32_t before = best;
+  if (rounds[0] != 0)
+    best = findBest();
+  if (best != before) // Something has changed: look around soon.
+    untilProbe = interval = kFirstInterval;
   if (probesLeft != 0) {
     if (--probesLeft == 0)
-      chooseBest();
+      endProbe();
   } else if (untilProbe == 0) {
     startProbe();
   } else {
@@ -52,31 +63,30 @@ void DepthController::addRound(uint32_t depth, uint32_t reached,
   }
 }
 
-/// After a probe. What has not been tried is no candidate.
-void DepthController::chooseBest() {
-  uint32_t before = best;
-  best = 0;
+/// By what is known now. What has not been tried is no candidate.
+uint32_t DepthController::findBest() const {
+  uint32_t found = 0;
   for (uint32_t depth = 1; depth <= kMaxDraftDepth; ++depth)
-    if (rounds[depth] && rounds[best] &&
-        getTokens(depth) * seconds[best] > getTokens(best) * seconds[depth])
-      best = depth;
+    if (rounds[depth] && getTokens(depth) * seconds[found] >
+                             kMargin * getTokens(found) * seconds[depth])
+      found = depth;
+  return found;
+}
+
+void DepthController::endProbe() {
   // The first probe is of drafts, the second of a plain step to compare.
-  if (rounds[0] == 0) {
-    best = before;
-    untilProbe = 0;
+  if (rounds[0] == 0)
     return;
-  }
-  interval = best == before ? std::min(2 * interval, kLongestInterval)
-                            : kFirstInterval;
   untilProbe = interval;
+  interval = std::min(2 * interval, kLongestInterval);
 }
 
 void DepthController::startProbe() {
   probesLeft = kProbeRounds;
   if (rounds[0] == 0)
     probed = 0;
-  else if (best == 0)
-    probed = 1;
+  else if (best == 0) // One draft may not pay where several do.
+    probed = probesDown ? 1 : 3;
   else
     probed = probesDown ? best - 1 : std::min(best + 1, kMaxDraftDepth);
   probesDown = !probesDown;

@@ -24,7 +24,7 @@ public:
   /// Rounds that a probe takes, and between the first two of them.
   static constexpr uint32_t kProbeRounds = 6;
   static constexpr uint32_t kFirstInterval = 48;
-  static constexpr uint32_t kLongestInterval = 1536;
+  static constexpr uint32_t kLongestInterval = 3072;
 
   /// For the next round, at most `maxDepth`.
   uint32_t getDepth(uint32_t maxDepth) const;
@@ -45,7 +45,8 @@ public:
 
 private:
   void addTime(uint32_t depth, double value);
-  void chooseBest();
+  uint32_t findBest() const;
+  void endProbe();
   void startProbe();
 
   std::array<double, kMaxDraftDepth + 1> seconds = {};

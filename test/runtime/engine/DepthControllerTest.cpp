@@ -13,14 +13,22 @@ struct World {
   double acceptance; ///< Of each depth, given those before.
   double plain = 1;  ///< Seconds of a plain step.
   double verify = 1.2, draft = 0.1;
+  /// Other work on the machine makes every third round up to this many times
+  /// longer.
+  double noise = 1;
   uint32_t random = 1;
 
   double getSeconds(uint32_t depth) const {
     return depth ? verify + depth * draft : plain;
   }
-  bool isRight() {
+  double draw() {
     random = random * 1664525 + 1013904223;
-    return double(random >> 8) * 0x1p-24 < acceptance;
+    return double(random >> 8) * 0x1p-24;
+  }
+  bool isRight() { return draw() < acceptance; }
+  double measure(uint32_t depth) {
+    double factor = draw() < 1.0 / 3 ? 1 + (noise - 1) * draw() : 1;
+    return getSeconds(depth) * factor;
   }
 };
 
@@ -38,7 +46,7 @@ Totals play(DepthController &controller, World world, int rounds) {
     while (accepted != depth && world.isRight())
       ++accepted;
     uint32_t reached = accepted == depth ? depth : accepted + 1;
-    controller.addRound(depth, reached, accepted, world.getSeconds(depth));
+    controller.addRound(depth, reached, accepted, world.measure(depth));
     totals.tokens += accepted + 1;
     totals.seconds += world.getSeconds(depth);
     ++totals.byDepth[depth];
@@ -62,7 +70,8 @@ double getBestRate(const World &world) {
 TEST(DepthController, FindsNearlyTheBestRate) {
   for (World world :
        {World{0.9}, World{0.6}, World{0.3}, World{0.05}, World{0.9, 1, 3, 0.5},
-        World{0.8, 1, 1.6, 0.3}, World{0.99, 1, 1.05, 0.02}}) {
+        World{0.8, 1, 1.6, 0.3}, World{0.99, 1, 1.05, 0.02},
+        World{0.9, 1, 1.2, 0.1, 6}, World{0.2, 1, 1.3, 0.2, 6}}) {
     DepthController controller;
     play(controller, world, 2000);
     Totals totals = play(controller, world, 4000);
@@ -73,7 +82,8 @@ TEST(DepthController, FindsNearlyTheBestRate) {
 
 // Drafts that are never right cost no more than the probes.
 TEST(DepthController, IsHardlySlowerThanPlain) {
-  for (World world : {World{0}, World{0.2, 1, 4, 1}}) {
+  for (World world :
+       {World{0}, World{0.2, 1, 4, 1}, World{0.2, 1, 1.3, 0.2, 8}}) {
     DepthController controller;
     Totals early = play(controller, world, 200);
     // The first probes of drafts and a few later ones.
