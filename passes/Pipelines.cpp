@@ -89,6 +89,7 @@ static void addShape(OpPassManager &pm, const PipelineOptions &options) {
   // Need the kind and the number of tokens of each program.
   SpecializeDeltaRulePassOptions deltaRule;
   deltaRule.chunk = options.deltaChunk;
+  deltaRule.minTokens = options.deltaMinTokens;
   pm.addNestedPass<func::FuncOp>(createSpecializeDeltaRulePass(deltaRule));
   pm.addNestedPass<func::FuncOp>(createSpecializeExpertsPass());
   // Lower relies on static shapes and complete roles.
@@ -153,6 +154,10 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
       *this, "delta-chunk",
       llvm::cl::desc("Tokens of a chunk of the gated delta rule in prefill"),
       llvm::cl::init(1)};
+  Option<int64_t> deltaMinTokens{
+      *this, "delta-min-tokens",
+      llvm::cl::desc("Least tokens of a program with such chunks"),
+      llvm::cl::init(1)};
   Option<bool> fuse{*this, "fuse",
                     llvm::cl::desc("Fuse ops; false leaves each on its own"),
                     llvm::cl::init(true)};
@@ -170,8 +175,8 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
           clEnumValN(Phase::Memory, "memory", "offsets and barriers"))};
 
   PipelineOptions get() const {
-    return {decodeTokens, verifyTokens, prefillTokens,
-            deltaChunk,   fuse,         keepIntermediates};
+    return {decodeTokens,   verifyTokens, prefillTokens,    deltaChunk,
+            deltaMinTokens, fuse,         keepIntermediates};
   }
 };
 } // namespace

@@ -80,6 +80,34 @@ Octet InputBuffer::readOctet(Expression index) const {
           OctetOrder::Linear};
 }
 
+/// The elements of a word or of a vector of words.
+static void unpackWords(DataType type, Expression words, Expressions &values) {
+  unsigned count = words.isVector() ? 4 : 1;
+  for (unsigned i = 0; i != count; ++i) {
+    Expression word = count == 1 ? words : words[i];
+    if (type == DataType::F32) {
+      values.push_back(word);
+    } else if (type == DataType::BF16) {
+      values.append({floatOf(word << 16), floatOf(word & 0xffff0000u)});
+    } else {
+      Expression pair = unpackHalf(word);
+      values.append({pair[0], pair[1]});
+    }
+  }
+}
+
+Expressions InputBuffer::readRun(Expression element, unsigned count) const {
+  auto memory = cast<MemRefType>(buffer.getType());
+  unsigned unit = (isa<VectorType>(memory.getElementType()) ? 4 : 1) *
+                  (type == DataType::F32 ? 1 : 2);
+  if (count < unit)
+    return {readElement(element)};
+  Expressions values;
+  for (unsigned at = 0; at < count; at += unit)
+    unpackWords(type, read(element / double(unit) + double(at / unit)), values);
+  return values;
+}
+
 void OutputBuffer::store(Expression index, Expression value) const {
   memref::StoreOp::create(buffer.getBuilder(), buffer.getLoc(), value.get(),
                           buffer.get(), index.get());
@@ -152,6 +180,11 @@ InputBuffer KernelBuilder::getScalarInput(std::string_view name) {
   Type unit = type == DataType::F32 ? Type(builder.getF32Type())
                                     : Type(builder.getI32Type());
   return InputBuffer(make(addArgument(name, unit)), type);
+}
+
+InputBuffer KernelBuilder::getRunInput(std::string_view name, unsigned run) {
+  unsigned unit = getType(name) == DataType::F32 ? 4 : 8;
+  return run % unit == 0 ? getInput(name) : getScalarInput(name);
 }
 
 OutputBuffer KernelBuilder::getOutput(std::string_view name) {

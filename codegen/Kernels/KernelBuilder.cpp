@@ -351,6 +351,14 @@ Expression KernelBuilder::shuffleXor(Expression value, unsigned distance) {
   return make(shuffled);
 }
 
+Expression KernelBuilder::shuffleFrom(Expression value, Expression from) {
+  Value shuffled = gpu::ShuffleOp::create(builder, loc, value.get(), from.get(),
+                                          i32(target.subgroupSize).get(),
+                                          gpu::ShuffleMode::IDX)
+                       .getShuffleResult();
+  return make(shuffled);
+}
+
 Expression KernelBuilder::reduce(Expression value, unsigned lanes,
                                  Combine combine) {
   for (unsigned distance = 1; distance < lanes; distance *= 2)

@@ -54,6 +54,9 @@ public:
   /// One element of a buffer with scalar units, as f32 or i32. Buffers of
   /// 16-bit elements have to have an even number of them.
   Expression readElement(Expression index) const;
+  /// `count` consecutive floats from `element` on, which is a multiple of
+  /// `count` or of the unit; of a buffer of getRunInput or getScalarInput.
+  Expressions readRun(Expression element, unsigned count) const;
 
 private:
   Expression buffer;
@@ -147,6 +150,8 @@ public:
   InputBuffer getInput(std::string_view name);
   /// 32-bit scalar units.
   InputBuffer getScalarInput(std::string_view name);
+  /// Units of 4 words if `run` elements are a multiple of that, else of one.
+  InputBuffer getRunInput(std::string_view name, unsigned run);
   /// Units of 8 elements.
   OutputBuffer getOutput(std::string_view name);
   /// Units of the largest store of which `run` elements are a multiple.
@@ -198,6 +203,8 @@ public:
   //===--------------------------------------------------------------------===//
 
   Expression shuffleXor(Expression value, unsigned distance);
+  /// The value of lane `from` of the subgroup, an i32.
+  Expression shuffleFrom(Expression value, Expression from);
   using Combine = llvm::function_ref<Expression(Expression, Expression)>;
   /// Combines a value across aligned teams of `lanes` lanes; all get it.
   Expression reduce(Expression value, unsigned lanes, Combine combine);

@@ -239,6 +239,11 @@ Status readTarget(JsonValue root, TargetDescription &target) {
   reader.readObject("delta_rule", [&](ObjectReader &rule) {
     rule.readPowerOfTwo("columns", target.deltaRuleColumns, 8, 512);
   });
+  reader.readObject("delta_chunk", [&](ObjectReader &chunk) {
+    chunk.readPowerOfTwo("tokens", target.deltaChunkTokens, 1, 32);
+    chunk.readPowerOfTwo("columns", target.deltaChunkColumns, 4, 64);
+    chunk.read("min_tokens", target.deltaChunkMinTokens, 1, INT32_MAX);
+  });
   reader.readNotNegative("memory_bandwidth", target.memoryBandwidth);
   QUERN_RETURN_IF_ERROR(reader.finish());
   return checkConsistency(target);

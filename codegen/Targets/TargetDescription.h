@@ -55,6 +55,11 @@ struct TargetDescription {
   uint32_t attentionTokens = 4;
   /// Columns of the state that a subgroup has in a delta rule of few tokens.
   uint32_t deltaRuleColumns = 32;
+  /// The chunked gated delta rule: tokens of a chunk, columns of the state that
+  /// a team of lanes keeps in registers, and the least number of tokens in a
+  /// step for which it is faster than going token by token.
+  uint32_t deltaChunkTokens = 8, deltaChunkColumns = 16;
+  uint32_t deltaChunkMinTokens = 8;
   /// Subgroups of a workgroup that shares one row (sampling, norms).
   uint32_t rowSubgroups = 1;
 

@@ -103,7 +103,6 @@ LogicalResult quern::lowerGatedDeltaRule(qwen::GatedDeltaRuleOp op,
     return b.useState(op.getLoc(), state, effect);
   };
   std::optional<uint64_t> chunk = op.getChunk();
-  bool isChunked = chunk && *chunk > 1;
   ArrayRef<int64_t> key = getFeatures(op.getK()),
                     value = getFeatures(op.getV());
   SmallVector<int64_t> shape = {key[0], key[1], value[0], value[1]};
@@ -113,19 +112,12 @@ LogicalResult quern::lowerGatedDeltaRule(qwen::GatedDeltaRuleOp op,
       b.read(op.getV()),
       b.read(op.getDecay()),
       b.read(op.getBeta()),
-      use(op.getRecurrentAttr(), isChunked ? Effect::ReadWrite : Effect::Read),
+      use(op.getRecurrentAttr(), Effect::Read),
       use(op.getKeysAttr(), Effect::Read),
       use(op.getUpdatesAttr(), Effect::Read),
       use(op.getDecaysAttr(), Effect::Read),
       b.read(op.getSequences())};
   DispatchArgument result = b.write(op.getResult());
-  if (isChunked) {
-    arguments.push_back(result);
-    shape.push_back(*chunk);
-    b.dispatch(op, "delta_chunk", shape, arguments,
-               {b.makeConfig("chunk", op.getChunkAttr())});
-    return success();
-  }
   // The states once more, to be written.
   arguments.push_back(use(op.getRecurrentAttr(), Effect::ReadWrite));
   if (!chunk)
@@ -133,6 +125,12 @@ LogicalResult quern::lowerGatedDeltaRule(qwen::GatedDeltaRuleOp op,
          {op.getKeysAttr(), op.getUpdatesAttr(), op.getDecaysAttr()})
       arguments.push_back(use(state, Effect::ReadWrite));
   arguments.push_back(result);
+  if (chunk && *chunk > 1) {
+    shape.push_back(*chunk);
+    b.dispatch(op, "delta_chunk", shape, arguments,
+               {b.makeConfig("chunk", op.getChunkAttr())});
+    return success();
+  }
   b.dispatch(op, chunk ? "delta_scan" : "delta_rule", shape, arguments);
   return success();
 }

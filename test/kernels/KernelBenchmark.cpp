@@ -6,10 +6,12 @@
 //
 //   kernel-benchmark [target] [repetitions]
 //   kernel-benchmark experts [target] [repetitions] [model]
+//   kernel-benchmark delta [target] [repetitions] [model]
 //
-// The second form is ExpertsBenchmark.h.
+// The other forms are ExpertsBenchmark.h and DeltaBenchmark.h.
 //
 //===----------------------------------------------------------------------===//
+#include "test/kernels/DeltaBenchmark.h"
 #include "test/kernels/ExpertsBenchmark.h"
 #include "test/kernels/KernelRunner.h"
 
@@ -87,9 +89,10 @@ bool measure(Device &device, const TargetDescription &target,
 } // namespace
 
 int main(int argc, char **argv) {
-  bool isExperts = argc > 1 && std::string_view(argv[1]) == "experts";
-  argc -= isExperts;
-  argv += isExperts;
+  std::string_view form = argc > 1 ? argv[1] : "";
+  bool isExperts = form == "experts", isDelta = form == "delta";
+  argc -= isExperts || isDelta;
+  argv += isExperts || isDelta;
   Result<TargetDescription> target =
       findTarget(argc > 1 ? argv[1] : "vulkan-lavapipe");
   Result<Device *> device = getTestDevice(/*validation=*/false);
@@ -99,9 +102,11 @@ int main(int argc, char **argv) {
     return 1;
   }
   int repetitions = argc > 2 ? std::atoi(argv[2]) : 5;
-  if (isExperts) {
-    Status status = runExpertsBenchmark(**device, *target, repetitions,
-                                        argc > 3 ? argv[3] : "");
+  if (isExperts || isDelta) {
+    const char *only = argc > 3 ? argv[3] : "";
+    Status status =
+        isExperts ? runExpertsBenchmark(**device, *target, repetitions, only)
+                  : runDeltaBenchmark(**device, *target, repetitions, only);
     if (!status.isOk())
       std::fprintf(stderr, "%s\n", status.getMessage().c_str());
     return status.isOk() ? 0 : 1;

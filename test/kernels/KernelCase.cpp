@@ -133,6 +133,7 @@ const std::vector<NamedCase> &test::getKernelCases() {
     addDenseCases(all);
     addLinearCases(all);
     addAttentionCases(all);
+    addDeltaChunkCases(all);
     addMoeCases(all);
     addDeltaCases(all);
     addDeltaRuleCases(all);

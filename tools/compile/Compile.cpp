@@ -134,6 +134,8 @@ Status Compilation::import() {
 Status Compilation::runPasses() {
   PipelineOptions pipeline;
   pipeline.prefillTokens = options.prefill;
+  pipeline.deltaChunk = target.deltaChunkTokens;
+  pipeline.deltaMinTokens = target.deltaChunkMinTokens;
   pipeline.fuse = options.fuse;
   pipeline.keepIntermediates = options.keepIntermediates;
   PassManager manager(&context);

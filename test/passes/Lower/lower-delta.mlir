@@ -62,7 +62,7 @@ qwen.state @decays delta_decays : tensor<3x32x2xf32>
 // CHECK: exec.kernel @l2_norm_t20_1x16 family "l2_norm" arguments [#exec.argument<read, tensor<20x1x16xf32>>, #exec.argument<write, tensor<20x1x16xf32>>] config {epsilon = {{.*}}, scale = 2.500000e-01 : f64}
 // CHECK: exec.kernel @delta_gates_t20_2 family "delta_gates" arguments [#exec.argument<read, tensor<20x4xf32>>, #exec.argument<read, tensor<2xf32>>, #exec.argument<read, tensor<2xf32>>, #exec.argument<write, tensor<20x2xf32>>, #exec.argument<write, tensor<20x2xf32>>] config {}
 // CHECK-NEXT: exec.kernel @delta_scan_t20_1x16x2x16 family "delta_scan" arguments [{{.*}}#exec.argument<read, tensor<3x8xi32>>, #exec.argument<readwrite, tensor<3x2x16x16xf32>>, #exec.argument<write, tensor<20x2x16xf32>>] config {}
-// CHECK-NEXT: exec.kernel @delta_chunk_t20_1x16x2x16x8 family "delta_chunk" arguments [{{.*}}#exec.argument<readwrite, tensor<3x2x16x16xf32>>, {{.*}}#exec.argument<read, tensor<3x8xi32>>, #exec.argument<write, tensor<20x2x16xf32>>] config {chunk = 8 : i64}
+// CHECK-NEXT: exec.kernel @delta_chunk_t20_1x16x2x16x8 family "delta_chunk" arguments [{{.*}}#exec.argument<read, tensor<3x8xi32>>, #exec.argument<readwrite, tensor<3x2x16x16xf32>>, #exec.argument<write, tensor<20x2x16xf32>>] config {chunk = 8 : i64}
 // CHECK-NEXT: exec.kernel @sigmoid_gate_t20_32 family "sigmoid_gate"
 // CHECK-NEXT: exec.kernel @concat_features_t20_32x32 family "concat_features" arguments [#exec.argument<read, tensor<20x32xf32>>, #exec.argument<read, tensor<20x32xf32>>, #exec.argument<write, tensor<20x64xf32>>] config {count = "tokens"}
 func.func @prefill(%x: tensor<20x64xf32> {qwen.role = "hidden"}, %s: tensor<3x8xi32> {qwen.role = "sequences"})

@@ -1,5 +1,6 @@
 // RUN: quern-opt %s --qwen-specialize-delta-rule | FileCheck %s --check-prefixes=CHECK,SCAN
 // RUN: quern-opt %s --qwen-specialize-delta-rule=chunk=64 | FileCheck %s --check-prefixes=CHECK,CHUNK
+// RUN: quern-opt %s --qwen-specialize-delta-rule="chunk=16 min-tokens=128" | FileCheck %s --check-prefixes=CHECK,SCAN
 // RUN: quern-opt %s --qwen-specialize-delta-rule=chunk=128 | FileCheck %s --check-prefixes=CHECK,SCAN
 
 qwen.state @recurrent recurrent : tensor<4x4x16x16xf32>
