@@ -76,7 +76,8 @@ std::string extractAnswer(std::string text) {
 /// Folders with a trained sample. The larger ones are not in the repository.
 const std::string samples[] = {
     std::string(QUERN_SOURCE_DIR) + "/test/data/samples/qwen3-sample",
-    std::string(QUERN_SHARED_DIR) + "/samples/qwen3-moe-sample"};
+    std::string(QUERN_SHARED_DIR) + "/samples/qwen3-moe-sample",
+    std::string(QUERN_SHARED_DIR) + "/samples/qwen3.6-moe-sample"};
 
 class SampleTest : public testing::TestWithParam<std::string> {};
 
