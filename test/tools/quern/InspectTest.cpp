@@ -74,7 +74,7 @@ TEST_F(InspectTest, StatesPerSlot) {
   EXPECT_EQ(output.code, 0) << output.err;
   for (const char *part :
        {"per slot: 1.81 KiB of recurrent states, whatever its length",
-        "Recurrent    2x4x4x3 F32", "Sequences    2x8 I32"})
+        "Recurrent     2x4x4x3 F32", "Sequences    2x8 I32"})
     EXPECT_TRUE(contains(output.out, part)) << part << "\n" << output.out;
 }
 
