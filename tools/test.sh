@@ -21,6 +21,6 @@ mkdir -p "$results"
 status=0
 GTEST_OUTPUT="xml:$PWD/$results/" \
 LIT_OPTS="--xunit-xml-output=$PWD/$results/lit.xml" ctest --test-dir "$build" \
-  --output-on-failure --timeout 900 || status=$?
+  --output-on-failure --timeout 1800 || status=$?
 python3 tools/count_tests.py "$results" "$build" || status=$?
 exit "$status"
