@@ -64,16 +64,17 @@ private:
   using Sums = Expressions;
   static constexpr unsigned perToken = 4;
 
-  /// The row's tokens, at most `count`; sums of later ones are not stored.
+  /// The row's tokens, at most `count`. The last one stands for later ones,
+  /// whose sums are not stored: what lies behind it may be no number at all.
   void step(int64_t count) {
     tokens.clear();
     decays.clear();
     isFold = row.update != 0;
     Expression sum = select(isFold, k.f32(0), state.getPendingDecay());
     for (int64_t t = 0; t != count; ++t) {
-      Expression token = row.first + double(t);
+      Expression token = row.first;
       if (count > 1)
-        token = min(token, k.index(k.dim("T") - 1));
+        token = row.first + min(k.index(t), row.count - 1);
       tokens.push_back(token);
       decays.push_back(sum = sum + state.readStepDecay(token));
     }

@@ -86,8 +86,13 @@ KernelCase makeDeltaRule(const char *family, DataType type,
   if (!status.isOk())
     std::ranges::fill(out.values, NAN); // Equal to nothing.
 
-  for (Tensor *input : {&q, &k, &v, &decay, &beta})
+  for (Tensor *input : {&q, &k, &v, &decay, &beta}) {
+    // What lies behind the tokens of the step may be anything.
+    size_t row = input->values.size() / step.total;
+    std::fill(input->values.begin() + row * step.tokens(), input->values.end(),
+              NAN);
     c.addInput(*input);
+  }
   unsigned recurrent = c.addInput(before.recurrent);
   unsigned keys = c.addInput(before.keys);
   unsigned updates = c.addInput(before.updates);
