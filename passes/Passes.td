@@ -418,7 +418,8 @@ def SpecializeExpertsPass
     Option<"form", "form", "std::string", /*default=*/"\"auto\"",
            "auto, gathered or sorted">,
     Option<"minReuse", "min-reuse", "double", /*default=*/"4",
-           "Choices per chosen expert from which on pairs are sorted">,
+           "Choices per chosen expert from which on pairs are sorted; set from "
+           "the target">,
     Option<"tile", "tile", "int64_t", /*default=*/"0",
            "Rows of a tile; 0: 32 if chosen experts fill it, else 16">
   ];

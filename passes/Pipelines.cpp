@@ -91,7 +91,9 @@ static void addShape(OpPassManager &pm, const PipelineOptions &options) {
   deltaRule.chunk = options.deltaChunk;
   deltaRule.minTokens = options.deltaMinTokens;
   pm.addNestedPass<func::FuncOp>(createSpecializeDeltaRulePass(deltaRule));
-  pm.addNestedPass<func::FuncOp>(createSpecializeExpertsPass());
+  SpecializeExpertsPassOptions experts;
+  experts.minReuse = options.expertsMinReuse;
+  pm.addNestedPass<func::FuncOp>(createSpecializeExpertsPass(experts));
   // Lower relies on static shapes and complete roles.
   pm.addPass(createVerifyProgramsPass());
 }
@@ -158,6 +160,10 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
       *this, "delta-min-tokens",
       llvm::cl::desc("Least tokens of a program with such chunks"),
       llvm::cl::init(1)};
+  Option<double> expertsMinReuse{
+      *this, "experts-min-reuse",
+      llvm::cl::desc("Tokens per chosen expert from which on they are sorted"),
+      llvm::cl::init(4)};
   Option<bool> fuse{*this, "fuse",
                     llvm::cl::desc("Fuse ops; false leaves each on its own"),
                     llvm::cl::init(true)};
@@ -175,8 +181,8 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
           clEnumValN(Phase::Memory, "memory", "offsets and barriers"))};
 
   PipelineOptions get() const {
-    return {decodeTokens,   verifyTokens, prefillTokens,    deltaChunk,
-            deltaMinTokens, fuse,         keepIntermediates};
+    return {decodeTokens,   verifyTokens,    prefillTokens, deltaChunk,
+            deltaMinTokens, expertsMinReuse, fuse,          keepIntermediates};
   }
 };
 } // namespace

@@ -244,6 +244,9 @@ Status readTarget(JsonValue root, TargetDescription &target) {
     chunk.readPowerOfTwo("columns", target.deltaChunkColumns, 4, 64);
     chunk.read("min_tokens", target.deltaChunkMinTokens, 1, INT32_MAX);
   });
+  reader.readObject("experts", [&](ObjectReader &experts) {
+    experts.readNotNegative("min_reuse", target.expertsMinReuse);
+  });
   reader.readNotNegative("memory_bandwidth", target.memoryBandwidth);
   QUERN_RETURN_IF_ERROR(reader.finish());
   return checkConsistency(target);

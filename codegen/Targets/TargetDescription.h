@@ -60,6 +60,9 @@ struct TargetDescription {
   /// step for which it is faster than going token by token.
   uint32_t deltaChunkTokens = 8, deltaChunkColumns = 16;
   uint32_t deltaChunkMinTokens = 8;
+  /// Choices per chosen expert of a mixture from which on it is faster to sort
+  /// tokens by expert than to read an expert's weights for each of its tokens.
+  double expertsMinReuse = 4;
   /// Subgroups of a workgroup that shares one row (sampling, norms).
   uint32_t rowSubgroups = 1;
 

@@ -1,10 +1,9 @@
 //===- SpecializeExperts.cpp - How a program computes its experts ---------===//
 #include "dialects/Qwen/IR/QwenOps.h"
 #include "passes/Passes.h"
+#include "passes/Shape/ExpertForm.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-
-#include <cmath>
 
 using namespace mlir;
 
@@ -14,13 +13,6 @@ namespace quern {
 } // namespace quern
 
 using namespace quern;
-
-/// How often a chosen expert is chosen, if every choice is as likely as any
-/// other: pairs / (E (1 - (1 - k/E)^T)).
-static double estimateReuse(double tokens, double slots, double experts) {
-  double chosen = experts * (1 - std::pow(1 - slots / experts, tokens));
-  return tokens * slots / chosen;
-}
 
 namespace {
 struct SpecializeExpertsPass
@@ -38,21 +30,23 @@ struct SpecializeExpertsPass
     RankedTensorType choices = op.getExperts().getType();
     if (!choices.hasStaticShape())
       return op.emitOpError("has no static number of tokens");
-    double reuse =
-        estimateReuse(choices.getDimSize(0), choices.getDimSize(1),
-                      static_cast<double>(op.getSizes(symbols).numExperts));
-    bool isSorted = form == "sorted" || (form == "auto" && reuse >= minReuse);
     if (form != "sorted" && form != "gathered" && form != "auto")
       return op.emitOpError() << "can't be computed in the form '" << form
                               << "', expected auto, gathered or sorted";
-    if (!isSorted) {
+    double reuse = estimateExpertReuse(
+        choices.getDimSize(0), choices.getDimSize(1),
+        static_cast<double>(op.getSizes(symbols).numExperts));
+    int64_t rows =
+        form == "gathered"
+            ? 0
+            : chooseExpertTile(reuse,
+                               form == "sorted" ? 0.0 : minReuse.getValue());
+    if (rows == 0) {
       op.removeTileAttr();
       ++numGathered;
       return success();
     }
-    // Two tiles of 16 share nothing; one of 32 pays if it is mostly full.
-    int64_t rows = tile > 0 ? tile : reuse >= 32 ? 32 : 16;
-    op.setTile(rows);
+    op.setTile(tile > 0 ? static_cast<int64_t>(tile) : rows);
     ++numSorted;
     return success();
   }

@@ -10,6 +10,7 @@
 #include "test/kernels/ExpertsBenchmark.h"
 
 #include "codegen/SPIRV/KernelCompiler.h"
+#include "passes/Shape/ExpertForm.h"
 #include "test/kernels/KernelCase.h"
 
 #include <sys/resource.h>
@@ -317,7 +318,12 @@ Status ExpertsBenchmark::measureTokens(int64_t count) {
     QUERN_ASSIGN_OR_RETURN(double sorted, measureSorted(tile));
     print(("sorted" + std::to_string(tile)).c_str(), sorted);
   }
-  std::printf("\n");
+  int64_t tile = chooseExpertTile(
+      estimateExpertReuse(double(tokens), double(m.slots), double(m.experts)),
+      target.expertsMinReuse);
+  std::printf("  chosen: %s\n",
+              tile == 0 ? "gathered"
+                        : ("sorted" + std::to_string(tile)).c_str());
   return Status::ok();
 }
 

@@ -308,7 +308,8 @@ void addSorted(std::vector<NamedCase> &cases) {
   constexpr MoeShape shapes[] = {
       {{1, 1}, 2, 8, 64, 48},     {{41, 17}, 3, 6, 48, 40},
       {{64, 64}, 8, 16, 128, 72}, {{600, 600}, 2, 5, 64, 48},
-      {{70, 2}, 2, 64, 64, 40},   {{600, 431}, 1, 3, 64, 40}};
+      {{70, 2}, 2, 64, 64, 40},   {{600, 431}, 1, 3, 64, 40},
+      {{8, 2}, 3, 8, 64, 32},     {{8, 3}, 3, 8, 64, 32}};
   constexpr MoeTypes types[] = {{DataType::F32, DataType::BF16},
                                 {DataType::F16, DataType::F16},
                                 {DataType::BF16, DataType::F32}};

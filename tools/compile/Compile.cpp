@@ -136,6 +136,7 @@ Status Compilation::runPasses() {
   pipeline.prefillTokens = options.prefill;
   pipeline.deltaChunk = target.deltaChunkTokens;
   pipeline.deltaMinTokens = target.deltaChunkMinTokens;
+  pipeline.expertsMinReuse = target.expertsMinReuse;
   pipeline.fuse = options.fuse;
   pipeline.keepIntermediates = options.keepIntermediates;
   PassManager manager(&context);

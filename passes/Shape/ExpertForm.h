@@ -1,0 +1,28 @@
+//===- ExpertForm.h - which form of experts is cheapest ---------*- C++ -*-===//
+#ifndef QUERN_PASSES_SHAPE_EXPERTFORM_H
+#define QUERN_PASSES_SHAPE_EXPERTFORM_H
+
+#include <cmath>
+#include <cstdint>
+
+namespace quern {
+
+/// How often a chosen expert is chosen when each of `tokens` tokens chooses
+/// `slots` of `experts`, all of them as likely: T k / (E (1 - (1 - k/E)^T)).
+inline double estimateExpertReuse(double tokens, double slots, double experts) {
+  double chosen = experts * (1 - std::pow(1 - slots / experts, tokens));
+  return tokens * slots / chosen;
+}
+
+/// Rows of the tiles of the sorted form; 0: gathered. Sorted from `minReuse`
+/// choices per chosen expert on.
+inline int64_t chooseExpertTile(double reuse, double minReuse) {
+  if (reuse < minReuse)
+    return 0;
+  // Two tiles of 16 share nothing; one of 32 pays if it is mostly full.
+  return reuse >= 32 ? 32 : 16;
+}
+
+} // namespace quern
+
+#endif // QUERN_PASSES_SHAPE_EXPERTFORM_H
