@@ -440,7 +440,9 @@ def LowerToExecPass : Pass<"qwen-lower-to-exec", "::mlir::ModuleOp"> {
     request. Equal requests share an exec.kernel; equally packed weights share
     an exec.weight, over all programs. Views (split_heads, merge_heads) cost
     nothing: buffers are dense. An argument and a result of one role are one
-    buffer. Labels come from the locations.
+    buffer. Labels come from the locations. With attention-workgroups, the
+    attention of few tokens becomes attention_split, which shares the positions
+    between workgroups, and attention_merge.
 
     Before:
     ```mlir
@@ -466,6 +468,11 @@ def LowerToExecPass : Pass<"qwen-lower-to-exec", "::mlir::ModuleOp"> {
     Numerics: unchanged.
   }];
   let dependentDialects = ["::quern::exec::ExecDialect"];
+  let options = [
+    Option<"attentionWorkgroups", "attention-workgroups", "int64_t", "0",
+           "Attention of few tokens splits the positions until it has this "
+           "many workgroups; 0: never">
+  ];
   let statistics = [
     Statistic<"numDispatches", "num-dispatches", "Dispatches made">,
     Statistic<"numKernels", "num-kernels", "Different kernel requests">,

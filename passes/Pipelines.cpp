@@ -98,7 +98,11 @@ static void addShape(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createVerifyProgramsPass());
 }
 
-static void addLower(OpPassManager &pm) { pm.addPass(createLowerToExecPass()); }
+static void addLower(OpPassManager &pm, const PipelineOptions &options) {
+  LowerToExecPassOptions lower;
+  lower.attentionWorkgroups = options.attentionWorkgroups;
+  pm.addPass(createLowerToExecPass(lower));
+}
 
 static void addMemory(OpPassManager &pm, const PipelineOptions &options) {
   PlanMemoryPassOptions plan;
@@ -120,7 +124,7 @@ void quern::addPhase(OpPassManager &pm, Phase phase,
   case Phase::Shape:
     return addShape(pm, options);
   case Phase::Lower:
-    return addLower(pm);
+    return addLower(pm, options);
   case Phase::Memory:
     return addMemory(pm, options);
   }
@@ -170,6 +174,10 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
   Option<bool> keepIntermediates{*this, "keep-intermediates",
                                  llvm::cl::desc("Temporaries share no memory"),
                                  llvm::cl::init(false)};
+  Option<int64_t> attentionWorkgroups{
+      *this, "attention-workgroups",
+      llvm::cl::desc("Workgroups that attention of few tokens is split into"),
+      llvm::cl::init(0)};
   Option<Phase> to{
       *this, "to", llvm::cl::desc("Last phase to run"),
       llvm::cl::init(Phase::Memory),
@@ -181,8 +189,17 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
           clEnumValN(Phase::Memory, "memory", "offsets and barriers"))};
 
   PipelineOptions get() const {
-    return {decodeTokens,   verifyTokens,    prefillTokens, deltaChunk,
-            deltaMinTokens, expertsMinReuse, fuse,          keepIntermediates};
+    PipelineOptions options;
+    options.decodeTokens = decodeTokens;
+    options.verifyTokens = verifyTokens;
+    options.prefillTokens = prefillTokens;
+    options.deltaChunk = deltaChunk;
+    options.deltaMinTokens = deltaMinTokens;
+    options.expertsMinReuse = expertsMinReuse;
+    options.fuse = fuse;
+    options.keepIntermediates = keepIntermediates;
+    options.attentionWorkgroups = attentionWorkgroups;
+    return options;
   }
 };
 } // namespace

@@ -36,14 +36,15 @@ llvm::StringRef getPhaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
 struct PipelineOptions {
-  int64_t decodeTokens = 1;       ///< tokens of the decode program
-  int64_t verifyTokens = 8;       ///< tokens of verify, rows of head
-  int64_t prefillTokens = 512;    ///< tokens of the prefill program
-  int64_t deltaChunk = 1;         ///< of gated delta rules in prefill
-  int64_t deltaMinTokens = 1;     ///< of programs with such chunks
-  double expertsMinReuse = 4;     ///< from which on experts are sorted
-  bool fuse = true;               ///< off: leaves every op on its own
-  bool keepIntermediates = false; ///< temporaries share no memory
+  int64_t decodeTokens = 1;        ///< tokens of the decode program
+  int64_t verifyTokens = 8;        ///< tokens of verify, rows of head
+  int64_t prefillTokens = 512;     ///< tokens of the prefill program
+  int64_t deltaChunk = 1;          ///< of gated delta rules in prefill
+  int64_t deltaMinTokens = 1;      ///< of programs with such chunks
+  double expertsMinReuse = 4;      ///< from which on experts are sorted
+  bool fuse = true;                ///< off: leaves every op on its own
+  bool keepIntermediates = false;  ///< temporaries share no memory
+  int64_t attentionWorkgroups = 0; ///< see --qwen-lower-to-exec
 };
 
 /// Adds the passes of one phase. The manager is anchored on builtin.module.

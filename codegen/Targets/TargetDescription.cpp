@@ -235,6 +235,9 @@ Status readTarget(JsonValue root, TargetDescription &target) {
   });
   reader.readObject("attention", [&](ObjectReader &attention) {
     attention.readPowerOfTwo("tokens", target.attentionTokens, 1, 16);
+    attention.readPowerOfTwo("rows", target.attentionRows, 1, 64);
+    attention.readPowerOfTwo("positions", target.attentionPositions, 1, 16);
+    attention.read("workgroups", target.attentionWorkgroups, 0, 1 << 16);
   });
   reader.readObject("delta_rule", [&](ObjectReader &rule) {
     rule.readPowerOfTwo("columns", target.deltaRuleColumns, 8, 512);

@@ -51,8 +51,14 @@ struct TargetDescription {
   uint32_t gemvRows = 4;
   /// Register tile of one lane of a matrix-matrix kernel.
   uint32_t gemmTokens = 4, gemmRows = 4;
-  /// Query tokens that share one pass over the keys in prefill attention.
-  uint32_t attentionTokens = 4;
+  /// Tokens, and rows (query heads of one key head, of all these tokens), that
+  /// share one pass over the keys; the tighter limit counts.
+  uint32_t attentionTokens = 4, attentionRows = 8;
+  /// Positions that a lane scores in one turn.
+  uint32_t attentionPositions = 4;
+  /// Steps of few tokens split the positions until attention has as many
+  /// workgroups; 0: never.
+  uint32_t attentionWorkgroups = 0;
   /// Columns of the state that a subgroup has in a delta rule of few tokens.
   uint32_t deltaRuleColumns = 32;
   /// The chunked gated delta rule: tokens of a chunk, columns of the state that

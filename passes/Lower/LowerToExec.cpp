@@ -100,7 +100,8 @@ static LogicalResult verifyIsSpecialised(func::FuncOp func) {
 
 /// Builds the program of `func` at the end of the module.
 static FailureOr<int64_t> lowerFunction(func::FuncOp func,
-                                        RequestTable &requests) {
+                                        RequestTable &requests,
+                                        const LoweringOptions &options) {
   std::optional<exec::ProgramKind> kind = getProgramKind(func);
   std::optional<ProgramShape> shape = getProgramShape(func);
   if (!kind || !shape)
@@ -111,7 +112,7 @@ static FailureOr<int64_t> lowerFunction(func::FuncOp func,
   std::string name = func.getName().str();
   auto program = exec::ProgramOp::create(builder, func.getLoc(), name, *kind,
                                          shape->tokens, shape->rows);
-  ProgramBuilder programBuilder(requests, program);
+  ProgramBuilder programBuilder(requests, program, options);
   if (failed(bindInterface(func, programBuilder)))
     return failure();
   for (Operation &op : func.getBody().front().without_terminator())
@@ -130,14 +131,17 @@ static void sortSymbols(ModuleOp module, Operation *end) {
 
 namespace {
 struct LowerToExecPass : quern::impl::LowerToExecPassBase<LowerToExecPass> {
+  using LowerToExecPassBase::LowerToExecPassBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
     if (functions.empty())
       return;
     RequestTable requests(module, functions.front());
+    LoweringOptions options{attentionWorkgroups};
     for (func::FuncOp func : functions) {
-      FailureOr<int64_t> dispatches = lowerFunction(func, requests);
+      FailureOr<int64_t> dispatches = lowerFunction(func, requests, options);
       if (failed(dispatches))
         return signalPassFailure();
       numDispatches += *dispatches;

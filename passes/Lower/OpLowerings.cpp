@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Qwen/IR/QwenOps.h"
+#include "passes/Lower/AttentionLowering.h"
 #include "passes/Lower/DeltaLowerings.h"
 #include "passes/Lower/MoeLowerings.h"
 
@@ -140,23 +141,7 @@ static LogicalResult lower(qwen::QkNormRopeAppendOp op, ProgramBuilder &b) {
 }
 
 static LogicalResult lower(qwen::AttentionOp op, ProgramBuilder &b) {
-  SmallVector<DispatchArgument> arguments = {
-      b.read(op.getQ()),
-      b.useState(op.getLoc(), op.getKeyCacheAttr(), Effect::Read),
-      b.useState(op.getLoc(), op.getValueCacheAttr(), Effect::Read),
-      b.read(op.getSlots()),
-      b.read(op.getPositions()),
-      b.read(op.getPageTable())};
-  SmallVector<NamedAttribute> config = {
-      b.makeConfig("scale", op.getScaleAttr())};
-  if (op.getGate()) {
-    arguments.push_back(b.read(op.getGate()));
-    config.push_back(b.makeConfig("gate_offset", op.getGateOffsetAttr()));
-  }
-  arguments.push_back(b.write(op.getResult()));
-  b.dispatch(op, op.getGate() ? "gated_attention" : "attention",
-             getFeatures(op.getResult()), arguments, config);
-  return success();
+  return lowerAttention(op, b);
 }
 
 static LogicalResult lower(qwen::SelectRowsOp op, ProgramBuilder &b) {

@@ -9,8 +9,9 @@
 using namespace mlir;
 using namespace quern;
 
-ProgramBuilder::ProgramBuilder(RequestTable &requests, exec::ProgramOp program)
-    : requests(requests), program(program),
+ProgramBuilder::ProgramBuilder(RequestTable &requests, exec::ProgramOp program,
+                               const LoweringOptions &options)
+    : requests(requests), options(options), program(program),
       builder(OpBuilder::atBlockEnd(&program.getBody().front())) {}
 
 Value ProgramBuilder::createStep(Location location, exec::StepRole role,

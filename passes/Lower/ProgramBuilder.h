@@ -36,9 +36,17 @@ inline llvm::ArrayRef<int64_t> getFeatures(mlir::Value value) {
   return getTensorType(value).getShape().drop_front();
 }
 
+/// What the lowerings may choose; the options of --qwen-lower-to-exec.
+struct LoweringOptions {
+  int64_t attentionWorkgroups = 0;
+};
+
 class ProgramBuilder {
 public:
-  ProgramBuilder(RequestTable &requests, exec::ProgramOp program);
+  ProgramBuilder(RequestTable &requests, exec::ProgramOp program,
+                 const LoweringOptions &options);
+
+  const LoweringOptions &getOptions() const { return options; }
 
   /// Says that `value` lies in `buffer`.
   void bind(mlir::Value value, mlir::Value buffer) {
@@ -101,6 +109,7 @@ private:
                            mlir::RankedTensorType type);
 
   RequestTable &requests;
+  LoweringOptions options;
   exec::ProgramOp program;
   mlir::OpBuilder builder;
   mlir::IRMapping buffers;

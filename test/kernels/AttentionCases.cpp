@@ -1,109 +1,13 @@
 //===- AttentionCases.cpp - Cases of rotation, cache and attention --------===//
 #include "runtime/reference/Delta.h"
-#include "runtime/reference/Reference.h"
-#include "test/kernels/KernelCase.h"
+#include "test/kernels/AttentionSteps.h"
 
-#include <algorithm>
 #include <cmath>
-#include <numeric>
 
 using namespace quern;
 using namespace quern::test;
 
 namespace {
-
-struct Heads {
-  int64_t query, key, dim;
-  int64_t rotary = dim;
-  /// Projections with a gate for each query.
-  bool gated = false;
-
-  int64_t queries() const { return query * dim; }
-  /// Of the merged projections.
-  int64_t features() const {
-    return (gated ? 2 : 1) * queries() + 2 * key * dim;
-  }
-  std::string name() const {
-    std::string text = std::to_string(query) + "_" + std::to_string(key) + "x" +
-                       std::to_string(dim);
-    if (rotary != dim)
-      text += "r" + std::to_string(rotary);
-    return text + (gated ? "_gated" : "");
-  }
-};
-
-/// Where the tokens of a step lie.
-struct Layout {
-  int64_t slots, pagesPerSlot, pageSize;
-  std::vector<int32_t> slotOf, positionOf;
-
-  int64_t tokens() const { return static_cast<int64_t>(slotOf.size()); }
-  int64_t pages() const { return slots * pagesPerSlot + 3; }
-
-  /// Physical pages in a scattered order.
-  std::vector<int32_t> pageTable() const {
-    std::vector<int32_t> table;
-    for (int64_t i = 0; i != slots * pagesPerSlot; ++i)
-      table.push_back(static_cast<int32_t>((i * 7 + 5) % pages()));
-    return table;
-  }
-};
-
-/// Pages of the table must differ: 7 and the number of pages are coprime.
-Layout makeLayout(int64_t slots, int64_t pagesPerSlot, int64_t pageSize) {
-  Layout layout{slots, pagesPerSlot, pageSize, {}, {}};
-  while (std::gcd(layout.pages(), int64_t(7)) != 1)
-    ++layout.pagesPerSlot;
-  return layout;
-}
-
-/// One sequence of a chunk.
-Layout makeChunk(int64_t pageSize, int32_t first, int32_t tokens) {
-  Layout layout =
-      makeLayout(2, (first + tokens + pageSize - 1) / pageSize, pageSize);
-  for (int32_t t = 0; t != tokens; ++t) {
-    layout.slotOf.push_back(1);
-    layout.positionOf.push_back(first + t);
-  }
-  return layout;
-}
-
-/// One token of each of several sequences.
-Layout makeBatch(int64_t pageSize, std::vector<int32_t> positions) {
-  int32_t most = *std::max_element(positions.begin(), positions.end());
-  Layout layout = makeLayout(positions.size(), most / pageSize + 1, pageSize);
-  for (size_t i = 0; i != positions.size(); ++i) {
-    layout.slotOf.push_back(
-        static_cast<int32_t>((i * 3 + 1) % positions.size()));
-    layout.positionOf.push_back(positions[i]);
-  }
-  return layout;
-}
-
-/// The data of a step that all these kernels take.
-struct Step {
-  Step(const Layout &layout, Heads heads, DataType type)
-      : layout(layout), table(layout.pageTable()),
-        shape{layout.pages(), layout.pageSize, heads.key, heads.dim},
-        placement{layout.slotOf, layout.positionOf, table, layout.pagesPerSlot},
-        keyCache(makeRandom(type, dims(), 1, 31)),
-        valueCache(makeRandom(type, dims(), 1, 32)) {}
-
-  std::vector<int64_t> dims() const {
-    return {shape.pages, shape.pageSize, shape.heads, shape.headDim};
-  }
-  void addPlacement(KernelCase &c) const {
-    c.addInput(makeIntegers({layout.tokens()}, layout.slotOf));
-    c.addInput(makeIntegers({layout.tokens()}, layout.positionOf));
-    c.addInput(makeIntegers({layout.slots, layout.pagesPerSlot}, table));
-  }
-
-  Layout layout;
-  std::vector<int32_t> table;
-  reference::CacheShape shape;
-  reference::Placement placement;
-  Tensor keyCache, valueCache;
-};
 
 Tensor makeRopeTable(const Layout &layout, int64_t rotaryDim) {
   Tensor frequencies = makeZeros(DataType::F32, {rotaryDim / 2});
@@ -325,4 +229,15 @@ void test::addAttentionCases(std::vector<NamedCase> &cases) {
                  {"prompt", makeChunk(64, 0, 512), 512});
   addLayoutCases(cases, DataType::F32, {16, 8, 128},
                  {"long", makeChunk(64, 3000, 1), 1});
+  // Devices may end loops after 65,535 turns. One sequence, then two whose
+  // tokens meet in every tile.
+  auto addFar = [&](const char *name, Heads heads, Layout layout) {
+    auto tokens = static_cast<uint32_t>(layout.tokens());
+    cases.push_back(
+        {std::string("attention_far_") + name, "attention",
+         [=] { return makeAttention(DataType::F32, heads, layout, tokens); }});
+  };
+  addFar("token", {2, 1, 64}, makeFar(262144, 1, 1));
+  addFar("chunk", {2, 1, 64}, makeFar(262144, 1, 9));
+  addFar("mixed", {2, 1, 32}, makeFar(262144, 2, 5));
 }

@@ -5,12 +5,15 @@
 // On lavapipe the limit is about 0.3 to 0.5 ns of CPU per bf16 weight.
 //
 //   kernel-benchmark [target] [repetitions]
+//   kernel-benchmark attention [target] [repetitions]
 //   kernel-benchmark experts [target] [repetitions] [model]
 //   kernel-benchmark delta [target] [repetitions] [model]
 //
-// The other forms are ExpertsBenchmark.h and DeltaBenchmark.h.
+// The other forms are AttentionBenchmark.h, ExpertsBenchmark.h and
+// DeltaBenchmark.h.
 //
 //===----------------------------------------------------------------------===//
+#include "test/kernels/AttentionBenchmark.h"
 #include "test/kernels/DeltaBenchmark.h"
 #include "test/kernels/ExpertsBenchmark.h"
 #include "test/kernels/KernelRunner.h"
@@ -90,9 +93,10 @@ bool measure(Device &device, const TargetDescription &target,
 
 int main(int argc, char **argv) {
   std::string_view form = argc > 1 ? argv[1] : "";
-  bool isExperts = form == "experts", isDelta = form == "delta";
-  argc -= isExperts || isDelta;
-  argv += isExperts || isDelta;
+  bool isAttention = form == "attention", isExperts = form == "experts",
+       isDelta = form == "delta";
+  argc -= isAttention || isExperts || isDelta;
+  argv += isAttention || isExperts || isDelta;
   Result<TargetDescription> target =
       findTarget(argc > 1 ? argv[1] : "vulkan-lavapipe");
   Result<Device *> device = getTestDevice(/*validation=*/false);
@@ -102,11 +106,12 @@ int main(int argc, char **argv) {
     return 1;
   }
   int repetitions = argc > 2 ? std::atoi(argv[2]) : 5;
-  if (isExperts || isDelta) {
+  if (isAttention || isExperts || isDelta) {
     const char *only = argc > 3 ? argv[3] : "";
     Status status =
-        isExperts ? runExpertsBenchmark(**device, *target, repetitions, only)
-                  : runDeltaBenchmark(**device, *target, repetitions, only);
+        isAttention ? runAttentionBenchmark(**device, *target, repetitions)
+        : isExperts ? runExpertsBenchmark(**device, *target, repetitions, only)
+                    : runDeltaBenchmark(**device, *target, repetitions, only);
     if (!status.isOk())
       std::fprintf(stderr, "%s\n", status.getMessage().c_str());
     return status.isOk() ? 0 : 1;

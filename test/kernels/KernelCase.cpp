@@ -133,6 +133,7 @@ const std::vector<NamedCase> &test::getKernelCases() {
     addDenseCases(all);
     addLinearCases(all);
     addAttentionCases(all);
+    addAttentionSplitCases(all);
     addDeltaChunkCases(all);
     addMoeCases(all);
     addDeltaCases(all);

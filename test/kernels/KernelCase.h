@@ -74,6 +74,7 @@ const std::vector<NamedCase> &getKernelCases();
 void addDenseCases(std::vector<NamedCase> &cases);
 void addLinearCases(std::vector<NamedCase> &cases);
 void addAttentionCases(std::vector<NamedCase> &cases);
+void addAttentionSplitCases(std::vector<NamedCase> &cases);
 void addDeltaChunkCases(std::vector<NamedCase> &cases);
 void addMoeCases(std::vector<NamedCase> &cases);
 void addDeltaCases(std::vector<NamedCase> &cases);

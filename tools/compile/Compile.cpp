@@ -139,6 +139,7 @@ Status Compilation::runPasses() {
   pipeline.expertsMinReuse = target.expertsMinReuse;
   pipeline.fuse = options.fuse;
   pipeline.keepIntermediates = options.keepIntermediates;
+  pipeline.attentionWorkgroups = target.attentionWorkgroups;
   PassManager manager(&context);
   addPhases(manager, lastPhase.value_or(Phase::Memory), pipeline);
   if (!options.dumpIRDir.empty())

@@ -1,0 +1,246 @@
+//===- AttentionRows.cpp - Softmax over the paged KV cache ----------------===//
+#include "codegen/Kernels/AttentionRows.h"
+
+using namespace quern;
+
+/// Below every score and still finite, so that differences are no NaN.
+static constexpr double lowest = -1e30;
+
+AttentionRows::AttentionRows(KernelBuilder &k, double scale, int64_t group)
+    : k(k), scale(scale), group(group), octets(k.dim("D") / 8),
+      lanes(getEvenTeamLanes(k, octets)), teams(k.getSubgroupSize() / lanes),
+      perLane(octets / lanes), positions(k.getTarget().attentionPositions),
+      cache(k), query(k.getInput("q")), keys(k.getInput("k_cache")),
+      values(k.getInput("v_cache")), lane(k.getLane() % double(lanes)),
+      team(k.getLane() / double(lanes)) {}
+
+AttentionRows::States AttentionRows::attend(const Expressions &tokens,
+                                            Expression slot, Expression head,
+                                            Expression begin, Expression end) {
+  Expressions limits; // Positions to attend to, per token.
+  Expression most;
+  llvm::SmallVector<Expressions, 8> queries;
+  for (const Expression &token : tokens) {
+    Expression limit = cache.getPosition(token) + 1;
+    if (end)
+      limit = min(limit, end);
+    most = most ? max(most, limit) : limit;
+    limits.push_back(limit);
+    for (int64_t h = 0; h != group; ++h) {
+      Expression row = (token * double(k.dim("HK")) + head) * double(group);
+      queries.push_back(readQuery(row + double(h)));
+    }
+  }
+  Expressions flat =
+      k.loop(begin, most, getBlock(), flatten(makeInitial(queries.size())),
+             [&](Expression first, llvm::ArrayRef<Expression> carried) {
+               States states = unflatten(carried);
+               takeBlock(states, queries, limits, slot, head, first, most - 1);
+               return flatten(states);
+             });
+  States states = unflatten(flat);
+  for (State &state : states)
+    mergeLanes(state);
+  return states;
+}
+
+/// This lane's part of a query, scaled.
+Expressions AttentionRows::readQuery(Expression row) {
+  Expressions parts;
+  for (int64_t i = 0; i != perLane; ++i) {
+    Octet octet = k.reorder(
+        query.readOctet(row * double(octets) + lane + double(i * lanes)),
+        keys.naturalOrder());
+    parts.append({octet.a * scale, octet.b * scale});
+  }
+  return parts;
+}
+
+/// This lane's part of a key or value whose first octet is `row`.
+Expressions AttentionRows::readParts(const InputBuffer &buffer,
+                                     Expression row) {
+  Expressions parts;
+  for (int64_t i = 0; i != perLane; ++i) {
+    Octet octet = buffer.readOctet(row + lane + double(i * lanes));
+    parts.append({octet.a, octet.b});
+  }
+  return parts;
+}
+
+/// Takes positions [first, first + block) into the states; those behind `last`
+/// are read as `last` and get no weight.
+void AttentionRows::takeBlock(States &states,
+                              llvm::ArrayRef<Expressions> queries,
+                              const Expressions &limits, Expression slot,
+                              Expression head, Expression first,
+                              Expression last) {
+  // One look at the page table if a block can't cross a page.
+  bool samePage = k.dim("PAGE_SIZE") % getBlock() == 0;
+  Expression page;
+  Expressions rows;
+  for (unsigned i = 0; i != positions; ++i) {
+    Expression position = min(first + team + double(i * teams), last);
+    if (!page || !samePage)
+      page = cache.getPage(slot, position);
+    rows.push_back(cache.getRow(page, position, head));
+  }
+  // The positions whose scores this lane gets from sumAcrossTeam.
+  Expressions own;
+  for (unsigned i = 0; i < positions; i += lanes) {
+    Expression in =
+        positions < lanes ? lane % double(positions) : lane + double(i);
+    own.push_back(first + team + in * double(teams));
+  }
+
+  llvm::SmallVector<Expressions, 8> keyParts;
+  for (const Expression &row : rows)
+    keyParts.push_back(readParts(keys, row));
+  llvm::SmallVector<Expressions, 8> weights;
+  Expressions factors; // Of what the rows carry.
+  for (size_t r = 0; r != queries.size(); ++r) {
+    Expressions scores(positions, k.f32(0)), isInside;
+    for (int64_t part = 0; part != 2 * perLane; ++part)
+      for (unsigned i = 0; i != positions; ++i)
+        scores[i] = dot(keyParts[i][part], queries[r][part], scores[i]);
+    for (const Expression &position : own)
+      isInside.push_back(position < limits[r / group]);
+    factors.push_back(states[r].maximum);
+    weights.push_back(
+        updateSoftmax(states[r], sumAcrossTeam(scores), isInside));
+    factors[r] = exp(factors[r] - states[r].maximum);
+    Expression total = weights[r][0];
+    for (const Expression &weight : llvm::drop_begin(weights[r]))
+      total = total + weight;
+    states[r].total = fma(states[r].total, factors[r], total);
+  }
+
+  llvm::SmallVector<Expressions, 8> valueParts;
+  for (const Expression &row : rows)
+    valueParts.push_back(readParts(values, row));
+  for (size_t r = 0; r != queries.size(); ++r) {
+    Expressions shared; // The weight of every position.
+    for (unsigned i = 0; i != positions; ++i)
+      shared.push_back(
+          k.shuffleFrom(weights[r][i / lanes],
+                        toI32(team * double(lanes) + double(i % lanes))));
+    // The sum of a block is added as a whole: long sums lose less.
+    for (int64_t part = 0; part != 2 * perLane; ++part) {
+      Expression sum = valueParts[0][part] * shared[0];
+      for (unsigned i = 1; i != positions; ++i)
+        sum = fma(valueParts[i][part], shared[i], sum);
+      states[r].values[part] = fma(states[r].values[part], factors[r], sum);
+    }
+  }
+}
+
+/// Sums of `positions` values across the lanes of a team: lane l gets those of
+/// value l, l + lanes, ...; with fewer values than lanes, of value l modulo
+/// their number. Each step halves what a lane holds: it gives away the half
+/// that the other lane keeps.
+Expressions AttentionRows::sumAcrossTeam(Expressions sums) {
+  for (unsigned distance = 1; distance < lanes; distance *= 2) {
+    if (sums.size() == 1) {
+      sums[0] = sums[0] + k.shuffleXor(sums[0], distance);
+      continue;
+    }
+    Expression isOdd = lane / double(distance) % 2 == 1;
+    Expressions halves;
+    for (size_t i = 0; i != sums.size(); i += 2) {
+      Expression kept = quern::select(isOdd, sums[i + 1], sums[i]);
+      Expression given = quern::select(isOdd, sums[i], sums[i + 1]);
+      halves.push_back(kept + k.shuffleXor(given, distance));
+    }
+    sums = std::move(halves);
+  }
+  return sums;
+}
+
+/// Takes new scores into a row's maximum and returns the weights of the new
+/// positions, relative to it.
+Expressions AttentionRows::updateSoftmax(State &state,
+                                         llvm::ArrayRef<Expression> scores,
+                                         llvm::ArrayRef<Expression> isInside) {
+  Expression highest;
+  for (size_t i = 0; i != scores.size(); ++i) {
+    Expression score = quern::select(isInside[i], scores[i], k.f32(lowest));
+    highest = highest ? max(highest, score) : score;
+  }
+  state.maximum =
+      max(state.maximum, k.reduceMax(highest, std::min(positions, lanes)));
+  Expressions weights;
+  for (size_t i = 0; i != scores.size(); ++i)
+    weights.push_back(
+        quern::select(isInside[i], exp(scores[i] - state.maximum), k.f32(0)));
+  return weights;
+}
+
+/// Raises the maximum of a state to `maximum`.
+void AttentionRows::rescale(State &state, Expression maximum) {
+  Expression factor = exp(state.maximum - maximum);
+  state.maximum = maximum;
+  state.total = state.total * factor;
+  for (Expression &value : state.values)
+    value = value * factor;
+}
+
+/// Sums the totals of a team's lanes, then merges the teams.
+void AttentionRows::mergeLanes(State &state) {
+  state.total = k.reduceAdd(state.total, std::min(positions, lanes));
+  for (unsigned distance = lanes; distance < k.getSubgroupSize();
+       distance *= 2) {
+    rescale(state, max(state.maximum, k.shuffleXor(state.maximum, distance)));
+    state.total = state.total + k.shuffleXor(state.total, distance);
+    for (Expression &value : state.values) {
+      Expressions parts;
+      for (unsigned i = 0; i != 4; ++i)
+        parts.push_back(value[i] + k.shuffleXor(value[i], distance));
+      value = quern::vector(parts);
+    }
+  }
+}
+
+void AttentionRows::forEachOctet(
+    const State &state, llvm::function_ref<void(Expression, Octet)> store) {
+  k.guard(
+      teams > 1, [&] { return team == 0; },
+      [&] {
+        for (int64_t i = 0; i != perLane; ++i)
+          store(lane + double(i * lanes),
+                {state.values[2 * i], state.values[2 * i + 1],
+                 keys.naturalOrder()});
+      });
+}
+
+void AttentionRows::inOneLane(llvm::function_ref<void()> body) {
+  k.when(k.getLane() == 0, body);
+}
+
+//===----------------------------------------------------------------------===//
+// States as values carried by loops
+//===----------------------------------------------------------------------===//
+
+AttentionRows::States AttentionRows::makeInitial(size_t rows) {
+  return States(rows, State{k.f32(lowest), k.f32(0),
+                            Expressions(2 * perLane, k.zeroVector())});
+}
+
+Expressions AttentionRows::flatten(llvm::ArrayRef<State> states) {
+  Expressions flat;
+  for (const State &state : states) {
+    flat.append({state.maximum, state.total});
+    flat.append(state.values.begin(), state.values.end());
+  }
+  return flat;
+}
+
+AttentionRows::States
+AttentionRows::unflatten(llvm::ArrayRef<Expression> flat) {
+  States states;
+  for (size_t size = 2 + 2 * perLane; !flat.empty();
+       flat = flat.drop_front(size)) {
+    llvm::ArrayRef<Expression> parts = flat.slice(2, size - 2);
+    states.push_back(
+        {flat[0], flat[1], Expressions(parts.begin(), parts.end())});
+  }
+  return states;
+}
