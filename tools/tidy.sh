@@ -1,33 +1,12 @@
 #!/usr/bin/env bash
-# Runs clang-tidy with the project's .clang-tidy over the C++ sources, or over
-# those under the folders or files given. Prints every finding once, then their
-# number; fails if there are any. Needs a configured build folder.
-#   tools/tidy.sh [-p BUILD_DIR] [-j JOBS] [PATH...]
+# Runs clang-tidy with the project's .clang-tidy over all that a build folder
+# compiles, or over the folders or files given. Prints each finding once, then
+# their number; fails if there are any or if a file could not be checked. Needs
+# a build, for its flags and generated headers. -q leaves the static analyzer
+# out, which takes most of the time.
+#   tools/tidy.sh [-q] [-p BUILD_DIR] [-j JOBS] [PATH...]
 set -euo pipefail
-cd "$(dirname "$0")/.."
-build=build
-jobs=$(nproc)
-while getopts p:j: option; do
-  case $option in
-  p) build=$OPTARG ;;
-  j) jobs=$OPTARG ;;
-  *) exit 2 ;;
-  esac
-done
-shift $((OPTIND - 1))
+tools=$(dirname "$0")
 
-command -v clang-tidy-22 >/dev/null || tools/setup.sh --tidy
-[ -f "$build/compile_commands.json" ] || {
-  echo "tidy: error: $build has no compile_commands.json; run cmake first" >&2
-  exit 2
-}
-findings=$(mktemp)
-trap 'rm -f "$findings"' EXIT
-git ls-files -z -- "${@:-.}" |
-  grep -z '\.cpp$' |
-  xargs -0 -r -n 1 -P "$jobs" clang-tidy-22 -p "$build" --quiet 2>/dev/null |
-  grep -E '(warning|error): ' | sort -u >"$findings" || true
-cat "$findings"
-count=$(wc -l <"$findings")
-echo "tidy: $count findings"
-[ "$count" = 0 ]
+command -v clang-tidy-22 >/dev/null || "$tools/setup.sh" --tidy
+exec python3 "$tools/clang_tidy.py" "$@"

@@ -3,8 +3,6 @@
 #include "runtime/api/ApiObjects.h"
 #include "runtime/device/DeviceRegistry.h"
 
-#include <algorithm>
-#include <cstring>
 #include <string>
 
 using namespace quern;
@@ -12,9 +10,7 @@ using namespace quern::api;
 
 /// Copies text into a fixed field, cut at its end.
 template <size_t N> static void copyText(char (&to)[N], std::string_view from) {
-  size_t size = std::min(from.size(), N - 1);
-  std::memcpy(to, from.data(), size);
-  to[size] = '\0';
+  to[from.copy(to, N - 1)] = '\0';
 }
 
 extern "C" const char *quern_version(void) { return QUERN_VERSION; }
@@ -121,7 +117,7 @@ extern "C" quern_status quern_model_open(const char *path,
                                          const quern_model_options *options,
                                          quern_model **model) {
   return guard([&]() -> Status {
-    QUERN_RETURN_IF_ERROR(checkNotNull(model, "model"));
+    QUERN_RETURN_IF_ERROR(checkNotNull(static_cast<void *>(model), "model"));
     *model = nullptr;
     QUERN_RETURN_IF_ERROR(checkNotNull(path, "path"));
     quern_model_options defaults;

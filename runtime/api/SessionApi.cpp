@@ -13,7 +13,8 @@ using namespace quern::api;
 extern "C" quern_status quern_session_create(quern_model *handle,
                                              quern_session **session) {
   return guard([&]() -> Status {
-    QUERN_RETURN_IF_ERROR(checkNotNull(session, "session"));
+    QUERN_RETURN_IF_ERROR(
+        checkNotNull(static_cast<void *>(session), "session"));
     *session = nullptr;
     QUERN_ASSIGN_OR_RETURN(std::shared_ptr<ModelObject> model,
                            findModel(handle));

@@ -36,7 +36,7 @@ static Status giveText(const std::string &result, char *text, size_t capacity,
 }
 
 extern "C" quern_status quern_tokenize(quern_model *handle, const char *text,
-                                       size_t length, int32_t parse_special,
+                                       size_t length, int32_t parseSpecial,
                                        int32_t *ids, size_t capacity,
                                        size_t *count) {
   return guard([&]() -> Status {
@@ -48,7 +48,7 @@ extern "C" quern_status quern_tokenize(quern_model *handle, const char *text,
     QUERN_ASSIGN_OR_RETURN(
         std::vector<int32_t> result,
         model->text.encode(std::string_view(length ? text : "", length),
-                           parse_special));
+                           parseSpecial));
     return giveResult(std::span<const int32_t>(result), result.size(), ids,
                       capacity, count, "ids");
   });
@@ -56,7 +56,7 @@ extern "C" quern_status quern_tokenize(quern_model *handle, const char *text,
 
 extern "C" quern_status quern_detokenize(quern_model *handle,
                                          const int32_t *ids, size_t count,
-                                         int32_t skip_special, char *text,
+                                         int32_t skipSpecial, char *text,
                                          size_t capacity, size_t *length) {
   return guard([&]() -> Status {
     QUERN_ASSIGN_OR_RETURN(std::shared_ptr<ModelObject> model,
@@ -66,7 +66,7 @@ extern "C" quern_status quern_detokenize(quern_model *handle,
       QUERN_RETURN_IF_ERROR(checkNotNull(ids, "ids"));
     QUERN_ASSIGN_OR_RETURN(
         std::string result,
-        model->text.decode(std::span(ids, count), skip_special));
+        model->text.decode(std::span(ids, count), skipSpecial));
     return giveText(result, text, capacity, length);
   });
 }
@@ -118,7 +118,7 @@ readMessages(const quern_message *messages, size_t count) {
 
 extern "C" quern_status
 quern_chat_render(quern_model *handle, const quern_message *messages,
-                  size_t message_count, const quern_chat_options *options,
+                  size_t messageCount, const quern_chat_options *options,
                   char *text, size_t capacity, size_t *length) {
   return guard([&]() -> Status {
     QUERN_ASSIGN_OR_RETURN(std::shared_ptr<ModelObject> model,
@@ -126,7 +126,7 @@ quern_chat_render(quern_model *handle, const quern_message *messages,
     QUERN_RETURN_IF_ERROR(checkNotNull(length, "length"));
     QUERN_ASSIGN_OR_RETURN(ChatOptions chat, readChatOptions(options));
     QUERN_ASSIGN_OR_RETURN(std::vector<ChatMessage> list,
-                           readMessages(messages, message_count));
+                           readMessages(messages, messageCount));
     QUERN_ASSIGN_OR_RETURN(std::string result,
                            model->text.renderChat(list, chat));
     return giveText(result, text, capacity, length);
@@ -135,7 +135,7 @@ quern_chat_render(quern_model *handle, const quern_message *messages,
 
 extern "C" quern_status
 quern_chat_tokenize(quern_model *handle, const quern_message *messages,
-                    size_t message_count, const quern_chat_options *options,
+                    size_t messageCount, const quern_chat_options *options,
                     int32_t *ids, size_t capacity, size_t *count) {
   return guard([&]() -> Status {
     QUERN_ASSIGN_OR_RETURN(std::shared_ptr<ModelObject> model,
@@ -143,7 +143,7 @@ quern_chat_tokenize(quern_model *handle, const quern_message *messages,
     QUERN_RETURN_IF_ERROR(checkNotNull(count, "count"));
     QUERN_ASSIGN_OR_RETURN(ChatOptions chat, readChatOptions(options));
     QUERN_ASSIGN_OR_RETURN(std::vector<ChatMessage> list,
-                           readMessages(messages, message_count));
+                           readMessages(messages, messageCount));
     QUERN_ASSIGN_OR_RETURN(std::vector<int32_t> result,
                            model->text.encodeChat(list, chat));
     return giveResult(std::span<const int32_t>(result), result.size(), ids,

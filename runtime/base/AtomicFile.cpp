@@ -296,7 +296,7 @@ Status AtomicFile::finish() {
 }
 
 void AtomicFile::discard() {
-  if (!temporaryName.empty())
+  if (directory && !temporaryName.empty())
     ::unlinkat(directory.get(), temporaryName.c_str(), 0);
   temporaryName.clear();
   descriptor.close();

@@ -36,13 +36,17 @@ static Status checkHash(const SectionEntry &entry, uint64_t hash) {
 
 static Result<std::vector<std::byte>> allocateBytes(uint64_t size,
                                                     std::string_view what) {
+  auto fail = [&] {
+    return resourceExhausted(std::string(what) + ": cannot allocate " +
+                             std::to_string(size) + " bytes");
+  };
+  if (faultAt(FaultPoint::Allocate) == FaultKind::Fail)
+    return fail();
   try {
-    if (faultAt(FaultPoint::Allocate) != FaultKind::Fail)
-      return std::vector<std::byte>(size);
+    return std::vector<std::byte>(size);
   } catch (const std::bad_alloc &) {
+    return fail();
   }
-  return resourceExhausted(std::string(what) + ": cannot allocate " +
-                           std::to_string(size) + " bytes");
 }
 
 //===----------------------------------------------------------------------===//

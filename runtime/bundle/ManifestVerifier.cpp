@@ -20,7 +20,7 @@ static bool readLength(flatbuffers::Verifier &verifier, const Table *table,
                        flatbuffers::voffset_t field, uint64_t &length,
                        const flatbuffers::Vector<Element> *&vector) {
   // Generated tables derive privately from this class and add nothing.
-  auto raw = reinterpret_cast<const flatbuffers::Table *>(table);
+  const auto *raw = reinterpret_cast<const flatbuffers::Table *>(table);
   vector = nullptr;
   length = 0;
   if (!raw->VerifyTableStart(verifier) || !raw->VerifyOffset(verifier, field))
@@ -39,12 +39,12 @@ static bool
 areStringListsBounded(std::span<const std::byte> bytes,
                       const flatbuffers::Verifier::Options &limits) {
   using namespace bundle;
-  auto data = reinterpret_cast<const uint8_t *>(bytes.data());
+  const auto *data = reinterpret_cast<const uint8_t *>(bytes.data());
   flatbuffers::Verifier verifier(data, bytes.size(), limits);
   flatbuffers::uoffset_t root = verifier.VerifyOffset(0);
   if (root == 0)
     return false;
-  auto manifest = reinterpret_cast<const Manifest *>(data + root);
+  const auto *manifest = reinterpret_cast<const Manifest *>(data + root);
   uint64_t count = 0, total = 0, length = 0;
   const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *texts;
   const flatbuffers::Vector<flatbuffers::Offset<Weight>> *weights;
@@ -67,7 +67,7 @@ Status quern::verifyManifestBuffer(std::span<const std::byte> bytes) {
     return corrupt("manifest: " + std::to_string(bytes.size()) +
                    " bytes, expected at most " +
                    std::to_string(kMaxManifestBytes));
-  auto data = reinterpret_cast<const uint8_t *>(bytes.data());
+  const auto *data = reinterpret_cast<const uint8_t *>(bytes.data());
   if (bytes.size() < 8 || !bundle::ManifestBufferHasIdentifier(data))
     return corrupt("manifest: not a FlatBuffer with the identifier " +
                    quoteName(bundle::ManifestIdentifier()));

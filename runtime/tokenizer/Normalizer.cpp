@@ -21,8 +21,7 @@ static int combiningClass(int32_t codepoint) {
 }
 
 Result<std::string_view> Normalizer::normalize(std::string_view text) {
-  auto firstHigh = std::find_if(text.begin(), text.end(), mayCombine);
-  if (firstHigh == text.end())
+  if (std::none_of(text.begin(), text.end(), mayCombine))
     return text;
 
   output.clear();

@@ -243,8 +243,8 @@ void StreamingDetokenizer::flush(std::string &text) {
 //===----------------------------------------------------------------------===//
 
 std::optional<TokenId> Tokenizer::findAddedToken(std::string_view text) const {
-  auto end = view.added + view.header->addedCount;
-  auto found = std::lower_bound(
+  const BlobAddedToken *end = view.added + view.header->addedCount;
+  const BlobAddedToken *found = std::lower_bound(
       view.added, end, text,
       [&](const BlobAddedToken &token, std::string_view wanted) {
         return view.token(token.id) < wanted;

@@ -221,6 +221,7 @@ Status Reader::readAddedTokens(JsonValue tokens) {
     QUERN_RETURN_IF_ERROR(readAddedToken(token));
   // One that repeats the vocabulary could still come twice.
   std::vector<uint32_t> sorted;
+  sorted.reserve(parts.added.size());
   for (const BlobAddedToken &token : parts.added)
     sorted.push_back(token.id);
   std::sort(sorted.begin(), sorted.end());

@@ -209,6 +209,7 @@ void NullDevice::runDispatch(const DispatchDescription &dispatch,
       grid[2] == 0)
     return;
   std::vector<std::span<std::byte>> arguments;
+  arguments.reserve(dispatch.arguments.size());
   for (const BufferRange &range : dispatch.arguments)
     arguments.emplace_back(buffers.find(range.buffer)->data + range.offset,
                            range.size);

@@ -28,7 +28,7 @@ public:
   Handle get() const { return handle; }
 
 private:
-  void swap(Unique &other) {
+  void swap(Unique &other) noexcept {
     std::swap(functions, other.functions);
     std::swap(device, other.device);
     std::swap(handle, other.handle);

@@ -7,6 +7,7 @@
 #include "runtime/device/vulkan/VulkanProgram.h"
 #include "runtime/device/vulkan/VulkanStaging.h"
 
+#include <atomic>
 #include <cstring>
 #include <optional>
 
@@ -28,6 +29,7 @@ struct Objects {
   BufferTable buffers;
   KernelTable kernels;
   HandleTable<ProgramHandle, std::optional<VulkanProgram>> programs;
+  Objects *next = nullptr; ///< Of those that a lost device still uses.
 };
 
 class VulkanDevice final : public Device {
@@ -135,8 +137,9 @@ VulkanDevice::~VulkanDevice() {
                       StatusCode::DeadlineExceeded) {
     // The device still uses the objects: destroying them would be undefined,
     // and waiting might never end. They stay until the process ends.
-    static auto *abandoned = new std::vector<std::unique_ptr<Objects>>;
-    abandoned->push_back(std::move(objects));
+    static std::atomic<Objects *> abandoned = nullptr;
+    Objects *kept = objects.release();
+    kept->next = abandoned.exchange(kept);
     return;
   }
   savePipelineCache();

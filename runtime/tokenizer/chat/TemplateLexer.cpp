@@ -64,14 +64,16 @@ private:
   void addText(std::string_view text, char tag, char sign);
   Status skipComment();
   bool endTag(Kind end);
+  /// Where the next output, block or comment begins, or npos.
+  size_t findTag(size_t from) const;
 
   void add(Kind kind, std::string text = {}) {
     tokens.push_back({kind, line, std::move(text)});
   }
   void advance(size_t count) {
-    auto begin = source.begin() + static_cast<ptrdiff_t>(position);
-    line += static_cast<unsigned>(
-        std::count(begin, begin + static_cast<ptrdiff_t>(count), '\n'));
+    std::string_view skipped = source.substr(position, count);
+    line +=
+        static_cast<unsigned>(std::count(skipped.begin(), skipped.end(), '\n'));
     position += count;
   }
   bool startsWith(std::string_view text) const {
@@ -128,13 +130,17 @@ Status Lexer::skipComment() {
   return Status::ok();
 }
 
+size_t Lexer::findTag(size_t from) const {
+  size_t open = source.find('{', from);
+  while (open != source.npos && at(open + 1) != '{' && at(open + 1) != '%' &&
+         at(open + 1) != '#')
+    open = source.find('{', open + 1);
+  return open;
+}
+
 Status Lexer::run() {
   while (position != source.size()) {
-    size_t open = position;
-    do
-      open = source.find('{', open);
-    while (open != source.npos && at(open + 1) != '{' && at(open + 1) != '%' &&
-           at(open + 1) != '#' && ++open);
+    size_t open = findTag(position);
     if (open == source.npos) {
       add(Kind::Text, std::string(source.substr(position)));
       advance(source.size() - position);

@@ -47,7 +47,7 @@ Status TemplateParser::parseBody(TemplateBody &body,
       break;
     }
     default:
-      if (token.kind == Kind::End && *ends.begin() == "")
+      if (token.kind == Kind::End && ends.begin()->empty())
         return Status::ok();
       return unexpected("{% " + std::string(*(ends.end() - 1)) + " %}");
     }
