@@ -4,6 +4,9 @@ set(QUERN_WARNINGS -Wall -Wextra -Wno-unused-parameter -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 warns falsely about "literal" + std::string (GCC bug 105651).
   list(APPEND QUERN_WARNINGS -Wno-restrict)
+elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # libstdc++ 12 calls what it deprecates in std::stable_sort.
+  list(APPEND QUERN_WARNINGS -Wno-deprecated-declarations)
 endif()
 
 # Applies the include root, warnings and sanitizers to a target of ours.
