@@ -56,8 +56,10 @@ private:
   int64_t octetsPerToken = 0, firstOctet = 0;
 };
 
+} // namespace
+
 /// Query heads for each key head.
-Result<int64_t> getGroup(const KernelBuilder &k, int64_t queries) {
+static Result<int64_t> getGroup(const KernelBuilder &k, int64_t queries) {
   int64_t keyFeatures = k.dim("HK") * k.dim("D");
   if (queries % keyFeatures == 0)
     return queries / keyFeatures;
@@ -65,6 +67,8 @@ Result<int64_t> getGroup(const KernelBuilder &k, int64_t queries) {
                          " features for " + std::to_string(k.dim("HK")) +
                          " key heads of " + std::to_string(k.dim("D")));
 }
+
+namespace {
 
 class AttentionBuilder {
 public:

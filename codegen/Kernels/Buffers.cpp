@@ -12,16 +12,14 @@
 using namespace mlir;
 using namespace quern;
 
-namespace {
-
-Expression unpackHalf(Expression word) {
+static Expression unpackHalf(Expression word) {
   OpBuilder &builder = word.getBuilder();
   return word.with(kernel::UnpackHalfOp::create(
       builder, word.getLoc(), VectorType::get(2, builder.getF32Type()),
       word.get()));
 }
 
-Expression packHalf(Expression low, Expression high) {
+static Expression packHalf(Expression low, Expression high) {
   Expression pair = vector({low, high});
   OpBuilder &builder = low.getBuilder();
   return low.with(kernel::PackHalfOp::create(builder, low.getLoc(),
@@ -30,20 +28,18 @@ Expression packHalf(Expression low, Expression high) {
 
 /// The upper 16 bits of f32 bits rounded to nearest even, in place; NaN stays
 /// NaN (its payload would otherwise carry over into the sign).
-Expression roundToBFloat(Expression x) {
+static Expression roundToBFloat(Expression x) {
   Expression bits = bitsOf(x);
   Expression rounded = bits + (((bits >> 16) & 1) + 0x7fff);
   return select(x != x, bits | 0x400000, rounded);
 }
 
 /// One word with two values.
-Expression packWord(DataType type, Expression low, Expression high) {
+static Expression packWord(DataType type, Expression low, Expression high) {
   if (type == DataType::F16)
     return packHalf(low, high);
   return (roundToBFloat(low) >> 16) | (roundToBFloat(high) & 0xffff0000u);
 }
-
-} // namespace
 
 Expression InputBuffer::read(Expression index) const {
   OpBuilder &builder = buffer.getBuilder();
@@ -103,8 +99,8 @@ Expressions InputBuffer::readRun(Expression element, unsigned count) const {
   if (count < unit)
     return {readElement(element)};
   Expressions values;
-  for (unsigned at = 0; at < count; at += unit)
-    unpackWords(type, read(element / double(unit) + double(at / unit)), values);
+  for (unsigned index = 0; index * unit < count; ++index)
+    unpackWords(type, read(element / double(unit) + double(index)), values);
   return values;
 }
 
@@ -145,12 +141,14 @@ void OutputBuffer::writeRun(Expression element,
   assert(values.size() % unitElements == 0);
   Expression unit = element / double(unitElements);
   bool isWide = type == DataType::F32 || type == DataType::I32;
-  for (size_t at = 0; at != values.size(); at += unitElements) {
+  size_t units = values.size() / unitElements;
+  for (size_t index = 0; index != units; ++index) {
     Expressions words;
-    for (size_t i = at; i != at + unitElements; i += isWide ? 1 : 2)
+    size_t end = (index + 1) * unitElements;
+    for (size_t i = index * unitElements; i != end; i += isWide ? 1 : 2)
       words.push_back(isWide ? values[i]
                              : packWord(type, values[i], values[i + 1]));
-    store(unit + double(at / unitElements),
+    store(unit + double(index),
           words.size() == 1 ? words.front() : vector(words));
   }
 }

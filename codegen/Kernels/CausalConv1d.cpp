@@ -115,11 +115,11 @@ static Status buildConvolution(KernelBuilder &k, bool stores) {
   Convolution convolution(k, stores);
   OutputBuffer out = k.getOutput("out");
   k.flops = 2 * uint64_t(k.dim("T")) * k.dim("C") * k.dim("K");
+  int64_t octets = k.dim("C") / 8;
   return buildPerOctet(
       k, k.dim("T"), k.dim("C"), [&](Expression token, Expression octet) {
         convolution.build(token, octet, [&](llvm::ArrayRef<Octet> results) {
-          out.writeOctet(token * double(k.dim("C") / 8) + octet,
-                         results.front());
+          out.writeOctet(token * double(octets) + octet, results.front());
         });
       });
 }
@@ -137,7 +137,8 @@ Status quern::buildCausalConv1dAppend(KernelBuilder &k) {
 Status quern::buildConvolutionAppend(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "C", 8));
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "F", 8));
-  int64_t ring = k.dim("RING"), octets = k.dim("C") / 8;
+  int64_t ring = k.dim("RING"), octets = k.dim("C") / 8,
+          inOctets = k.dim("F") / 8;
   Sequences sequences(k);
   InputBuffer x = k.getInput("x");
   OutputBuffer state = k.getOutput("state");
@@ -160,7 +161,7 @@ Status quern::buildConvolutionAppend(KernelBuilder &k) {
         row.slot * double(ring) + (row.position + number) % double(ring);
     state.writeOctet(
         ringRow * double(octets) + octet,
-        x.readOctet((row.first + number) * double(k.dim("F") / 8) + octet));
+        x.readOctet((row.first + number) * double(inOctets) + octet));
   });
   return Status::ok();
 }

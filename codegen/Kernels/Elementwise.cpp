@@ -80,11 +80,12 @@ Status quern::buildSliceFeatures(KernelBuilder &k) {
   InputBuffer x = k.getInput("x");
   OutputBuffer out = k.getOutput("out");
   k.idealBytes = 2 * k.getArgument("out").getBytes();
+  int64_t begin = offset / 8, inOctets = k.dim("F") / 8,
+          outOctets = k.dim("I") / 8;
   return buildPerOctet(
       k, k.dim("T"), k.dim("I"), [&](Expression row, Expression octet) {
-        Expression from =
-            row * double(k.dim("F") / 8) + octet + double(offset / 8);
-        out.writeOctet(row * double(k.dim("I") / 8) + octet, x.readOctet(from));
+        Expression from = row * double(inOctets) + octet + double(begin);
+        out.writeOctet(row * double(outOctets) + octet, x.readOctet(from));
       });
 }
 

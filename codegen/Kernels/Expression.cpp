@@ -36,10 +36,8 @@ Expression Expression::operator[](unsigned component) const {
       getLoc(), value, static_cast<int64_t>(component)));
 }
 
-namespace {
-
 /// Makes both operands vectors if one of them is.
-void unify(Expression &a, Expression &b) {
+static void unify(Expression &a, Expression &b) {
   if (a.isVector() && !b.isVector())
     b = splat(b);
   else if (b.isVector() && !a.isVector())
@@ -48,38 +46,38 @@ void unify(Expression &a, Expression &b) {
 }
 
 template <typename Op, typename... Args>
-Expression emit(Expression at, Args &&...args) {
+static Expression emit(Expression at, Args &&...args) {
   return at.with(at.getBuilder().createOrFold<Op>(at.getLoc(),
                                                   std::forward<Args>(args)...));
 }
 
 template <typename FloatOp, typename IntegerOp>
-Expression binary(Expression a, Expression b) {
+static Expression binary(Expression a, Expression b) {
   unify(a, b);
   return a.isFloat() ? emit<FloatOp>(a, a.get(), b.get())
                      : emit<IntegerOp>(a, a.get(), b.get());
 }
 
-template <typename IntegerOp> Expression integer(Expression a, Expression b) {
+template <typename IntegerOp>
+static Expression integer(Expression a, Expression b) {
   unify(a, b);
   assert(!a.isFloat() && "an integer operation");
   return emit<IntegerOp>(a, a.get(), b.get());
 }
 
-Expression compare(Expression a, Expression b, arith::CmpFPredicate ordered,
-                   arith::CmpIPredicate integer) {
+static Expression compare(Expression a, Expression b,
+                          arith::CmpFPredicate ordered,
+                          arith::CmpIPredicate integer) {
   unify(a, b);
   if (a.isFloat())
     return emit<arith::CmpFOp>(a, ordered, a.get(), b.get());
   return emit<arith::CmpIOp>(a, integer, a.get(), b.get());
 }
 
-Type withElement(Type like, Type element) {
+static Type withElement(Type like, Type element) {
   auto vector = dyn_cast<VectorType>(like);
   return vector ? Type(vector.clone(element)) : element;
 }
-
-} // namespace
 
 Expression quern::operator+(Expression a, Expression b) {
   return binary<arith::AddFOp, arith::AddIOp>(a, b);

@@ -72,8 +72,8 @@ Status quern::buildGatedRMSNorm(KernelBuilder &k) {
         buildNormScale(k, config, octets, teams.lanes, teams.lane, read);
     // Rows are the heads of all tokens.
     Expression token = k.getGroup(1);
-    Expression gateBase =
-        base + token * double((k.dim("G") - features) / 8) + double(offset / 8);
+    int64_t skipped = (k.dim("G") - features) / 8, begin = offset / 8;
+    Expression gateBase = base + token * double(skipped) + double(begin);
     storeHead(k, teams, base, out, [&](Expression octet) {
       Octet normed =
           applyNorm(k, config, read(octet), scale, weight.readOctet(octet));

@@ -29,7 +29,8 @@ Expression PagedCache::getRow(Expression page, Expression position,
                               Expression head) const {
   double pageSize = k.dim("PAGE_SIZE");
   Expression row = page * pageSize + position % pageSize;
-  return (row * double(k.dim("HK")) + head) * double(k.dim("D") / 8);
+  int64_t octets = k.dim("D") / 8;
+  return (row * double(k.dim("HK")) + head) * double(octets);
 }
 
 Expression PagedCache::getRowOfToken(Expression token, Expression head) const {

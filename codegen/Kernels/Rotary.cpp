@@ -10,13 +10,15 @@ struct SineCosine {
   Expression sine, cosine;
 };
 
+} // namespace
+
 /// Sine and cosine of x with 0 <= x < 2^18, error below 3e-7 absolute
 /// on any device: only products that are exact in f32 are subtracted, so
 /// nothing depends on fused multiply-add or on the device's sine.
 ///
 /// x = n pi/2 + r. pi/2 is split into three parts of 15 bits, n (18 bits) into
 /// two of 9 bits, so every product has at most 24 bits.
-SineCosine buildSineCosine(Expression x) {
+static SineCosine buildSineCosine(Expression x) {
   constexpr double parts[] = {0x1.922p+0, -0x1.2afp-18, 0x1.0b48p-34};
   Expression n = roundEven(x * 0.63661977236758134308);
   Expression high = roundEven(n * (1.0 / 512)) * 512, low = n - high;
@@ -45,7 +47,7 @@ SineCosine buildSineCosine(Expression x) {
 }
 
 /// rope_table with a number of frequencies that is no multiple of 8.
-Status buildScalarRopeTable(KernelBuilder &k, double factor) {
+static Status buildScalarRopeTable(KernelBuilder &k, double factor) {
   InputBuffer positions = k.getInput("positions"),
               frequencies = k.getScalarInput("inverse_frequencies");
   OutputBuffer out = k.getRunOutput("out", 1);
@@ -59,8 +61,6 @@ Status buildScalarRopeTable(KernelBuilder &k, double factor) {
         out.writeRun(base + double(count), {a.sine * factor});
       });
 }
-
-} // namespace
 
 Status quern::buildRopeTable(KernelBuilder &k) {
   QUERN_ASSIGN_OR_RETURN(double factor, k.getFloat("attention_factor"));

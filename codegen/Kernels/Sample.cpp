@@ -13,22 +13,22 @@
 
 using namespace quern;
 
-namespace {
-
 /// What the kernel writes for a row with a NaN among its logits or whose
 /// largest logit is infinite.
-constexpr double invalidToken = 0xffffffffu;
+static constexpr double invalidToken = 0xffffffffu;
 
-Expression larger(Expression a, Expression b) { return max(a, b); }
-Expression smaller(Expression a, Expression b) { return min(a, b); }
-Expression add(Expression a, Expression b) { return a + b; }
+static Expression larger(Expression a, Expression b) { return max(a, b); }
+static Expression smaller(Expression a, Expression b) { return min(a, b); }
+static Expression add(Expression a, Expression b) { return a + b; }
 
 /// An unsigned number that orders like the float.
-Expression orderedKey(Expression x) {
+static Expression orderedKey(Expression x) {
   Expression bits = bitsOf(x);
   return quern::select((bits & 0x80000000u) == 0, bits | 0x80000000u,
                        bits ^ 0xffffffffu);
 }
+
+namespace {
 
 /// Entries of a sampling row.
 struct Parameters {
@@ -136,7 +136,8 @@ private:
   /// The logits of this lane's chunk of the row, in token order.
   Expressions scanChunk(llvm::ArrayRef<Expression> init, Visit visit) {
     int64_t lanes = k.launch.workgroupSize[0];
-    double size = double((units + lanes - 1) / lanes);
+    int64_t chunk = (units + lanes - 1) / lanes;
+    double size = double(chunk);
     Expression first = min(lane * size, k.index(units));
     Expression end = min(first + size, k.index(units));
     auto pass = [&](bool penalised) {

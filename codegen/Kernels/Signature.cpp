@@ -18,8 +18,10 @@ struct Pattern {
   SmallVector<StringRef, 4> dims;
 };
 
+} // namespace
+
 /// "in x f[T,K]"
-Pattern parsePattern(StringRef text) {
+static Pattern parsePattern(StringRef text) {
   Pattern pattern;
   std::tie(pattern.effect, text) = text.split(' ');
   std::tie(pattern.name, text) = text.split(' ');
@@ -29,7 +31,7 @@ Pattern parsePattern(StringRef text) {
 }
 
 /// Splits at the commas outside of brackets.
-SmallVector<Pattern, 10> parseSignature(StringRef text) {
+static SmallVector<Pattern, 10> parseSignature(StringRef text) {
   SmallVector<Pattern, 10> patterns;
   while (!text.empty()) {
     auto [head, tail] = text.split("], ");
@@ -42,7 +44,7 @@ SmallVector<Pattern, 10> parseSignature(StringRef text) {
   return patterns;
 }
 
-std::string describe(const KernelArgument &argument) {
+static std::string describe(const KernelArgument &argument) {
   constexpr const char *effects[] = {"in", "out", "inout"};
   std::string text = effects[static_cast<unsigned>(argument.effect)];
   text += " " + StringRef(dataTypeName(argument.type)).lower() + "[";
@@ -50,6 +52,8 @@ std::string describe(const KernelArgument &argument) {
     text += (i ? "," : "") + std::to_string(argument.shape[i]);
   return text + "]";
 }
+
+namespace {
 
 class Matcher {
 public:

@@ -40,12 +40,10 @@ KernelCompiler::KernelCompiler()
     : implementation(std::make_unique<Implementation>()) {}
 KernelCompiler::~KernelCompiler() = default;
 
-namespace {
-
 /// The SPIR-V environment of a target. Capabilities beyond these are an error
 /// of the conversion.
-spirv::TargetEnvAttr getTargetEnvironment(MLIRContext *context,
-                                          const TargetDescription &target) {
+static spirv::TargetEnvAttr
+getTargetEnvironment(MLIRContext *context, const TargetDescription &target) {
   constexpr spirv::Capability capabilities[] = {
       spirv::Capability::Shader, spirv::Capability::SampledBuffer,
       spirv::Capability::GroupNonUniform,
@@ -67,15 +65,15 @@ spirv::TargetEnvAttr getTargetEnvironment(MLIRContext *context,
       limits, spirv::ClientAPI::Vulkan);
 }
 
-gpu::GPUFuncOp findFunction(ModuleOp module) {
+static gpu::GPUFuncOp findFunction(ModuleOp module) {
   gpu::GPUFuncOp found;
   module.walk([&](gpu::GPUFuncOp function) { found = function; });
   return found;
 }
 
 /// What launching and converting the function needs of the target.
-void attachTarget(ModuleOp module, const TargetDescription &target,
-                  const KernelLaunch &launch) {
+static void attachTarget(ModuleOp module, const TargetDescription &target,
+                         const KernelLaunch &launch) {
   MLIRContext *context = module.getContext();
   module->setAttr(spirv::getTargetEnvAttrName(),
                   getTargetEnvironment(context, target));
@@ -88,8 +86,8 @@ void attachTarget(ModuleOp module, const TargetDescription &target,
                                     std::nullopt, std::nullopt));
 }
 
-Status checkLaunch(const KernelLaunch &launch,
-                   const TargetDescription &target) {
+static Status checkLaunch(const KernelLaunch &launch,
+                          const TargetDescription &target) {
   for (unsigned axis = 0; axis != 3; ++axis)
     if (launch.grid[axis] > target.maxGrid[axis])
       return unsupported("grid dimension " + std::to_string(axis) + " needs " +
@@ -103,8 +101,9 @@ Status checkLaunch(const KernelLaunch &launch,
   return Status::ok();
 }
 
-Status dump(const KernelCompileOptions &options, const KernelRequest &request,
-            StringRef kind, ModuleOp module) {
+static Status dump(const KernelCompileOptions &options,
+                   const KernelRequest &request, StringRef kind,
+                   ModuleOp module) {
   if (options.dumpDir.empty())
     return Status::ok();
   std::string path =
@@ -117,7 +116,7 @@ Status dump(const KernelCompileOptions &options, const KernelRequest &request,
   return Status::ok();
 }
 
-KernelAccess parseAccess(Attribute name) {
+static KernelAccess parseAccess(Attribute name) {
   return llvm::StringSwitch<KernelAccess>(cast<StringAttr>(name).getValue())
       .Case("texel_uint4", KernelAccess::TexelUint4)
       .Case("texel_float4", KernelAccess::TexelFloat4)
@@ -125,6 +124,8 @@ KernelAccess parseAccess(Attribute name) {
       .Case("texel_float1", KernelAccess::TexelFloat1)
       .Default(KernelAccess::StorageBuffer);
 }
+
+namespace {
 
 /// Collects the errors that MLIR reports while it lives.
 class ErrorCollector {
@@ -140,10 +141,12 @@ private:
   ScopedDiagnosticHandler handler;
 };
 
+} // namespace
+
 /// Runs the passes up to and including the choice of accesses, whose errors
 /// are the request's fault, then the rest.
-Status lower(ModuleOp module, const TargetDescription &target,
-             std::vector<KernelAccess> &accesses) {
+static Status lower(ModuleOp module, const TargetDescription &target,
+                    std::vector<KernelAccess> &accesses) {
   ErrorCollector errors(module.getContext());
   PassManager selection(module.getContext());
   buildSelectAccessPipeline(selection, target);
@@ -160,7 +163,7 @@ Status lower(ModuleOp module, const TargetDescription &target,
   return Status::ok();
 }
 
-Status serialize(ModuleOp module, std::vector<uint32_t> &code) {
+static Status serialize(ModuleOp module, std::vector<uint32_t> &code) {
   ErrorCollector errors(module.getContext());
   SmallVector<uint32_t, 0> words;
   for (auto spirvModule : module.getOps<spirv::ModuleOp>())
@@ -170,10 +173,10 @@ Status serialize(ModuleOp module, std::vector<uint32_t> &code) {
   return Status::ok();
 }
 
-Result<CompiledKernel> compileRequest(MLIRContext *context,
-                                      const KernelRequest &request,
-                                      const TargetDescription &target,
-                                      const KernelCompileOptions &options) {
+static Result<CompiledKernel>
+compileRequest(MLIRContext *context, const KernelRequest &request,
+               const TargetDescription &target,
+               const KernelCompileOptions &options) {
   const KernelFamily *family = findKernelFamily(request.family);
   if (!family)
     return unsupported("unknown kernel family '" + request.family + "'");
@@ -196,8 +199,6 @@ Result<CompiledKernel> compileRequest(MLIRContext *context,
   QUERN_RETURN_IF_ERROR(serialize(*module, compiled.code));
   return compiled;
 }
-
-} // namespace
 
 Result<CompiledKernel>
 KernelCompiler::compile(const KernelRequest &request,

@@ -10,15 +10,13 @@
 
 using namespace mlir;
 
-namespace {
-
 using namespace quern;
 
 /// The image variable of a texel buffer, made on first use.
-spirv::GlobalVariableOp getOrCreateTexelVariable(OpBuilder &builder,
-                                                 kernel::TexelFetchOp op,
-                                                 Type component,
-                                                 bool isVector) {
+static spirv::GlobalVariableOp getOrCreateTexelVariable(OpBuilder &builder,
+                                                        kernel::TexelFetchOp op,
+                                                        Type component,
+                                                        bool isVector) {
   Operation *module = SymbolTable::getNearestSymbolTable(op);
   std::string name = "texel_buffer_" + std::to_string(op.getBinding());
   if (auto variable = dyn_cast_or_null<spirv::GlobalVariableOp>(
@@ -36,6 +34,8 @@ spirv::GlobalVariableOp getOrCreateTexelVariable(OpBuilder &builder,
       spirv::PointerType::get(image, spirv::StorageClass::UniformConstant),
       name, /*descriptorSet=*/0, op.getBinding());
 }
+
+namespace {
 
 struct ConvertTexelFetch : OpConversionPattern<kernel::TexelFetchOp> {
   using OpConversionPattern::OpConversionPattern;

@@ -17,13 +17,11 @@ namespace quern {
 #include "codegen/SPIRV/SPIRVPasses.h.inc"
 } // namespace quern
 
-namespace {
-
 using namespace quern;
 
 /// The name of a texel access in `kernel.accesses`; the names are those of
 /// the exec dialect's Access.
-StringRef getTexelAccessName(Type element) {
+static StringRef getTexelAccessName(Type element) {
   auto vector = dyn_cast<VectorType>(element);
   bool isFloat = getElementTypeOrSelf(element).isF32();
   if (vector)
@@ -31,10 +29,12 @@ StringRef getTexelAccessName(Type element) {
   return isFloat ? "texel_float1" : "texel_uint1";
 }
 
-int64_t getElementBytes(Type element) {
+static int64_t getElementBytes(Type element) {
   auto vector = dyn_cast<VectorType>(element);
   return vector ? vector.getNumElements() * 4 : 4;
 }
+
+namespace {
 
 class SelectBufferAccess
     : public quern::impl::SelectBufferAccessPassBase<SelectBufferAccess> {

@@ -170,7 +170,9 @@ private:
   std::set<std::string_view> known;
 };
 
-void readVersion(ObjectReader &reader, TargetDescription &target) {
+} // namespace
+
+static void readVersion(ObjectReader &reader, TargetDescription &target) {
   std::string version;
   reader.read("spirv_version", version);
   if (version.size() == 3 && version[1] == '.' && version[0] == '1' &&
@@ -183,7 +185,7 @@ void readVersion(ObjectReader &reader, TargetDescription &target) {
   }
 }
 
-Status checkConsistency(const TargetDescription &target) {
+static Status checkConsistency(const TargetDescription &target) {
   auto check = [&](uint32_t subgroups, const char *member) {
     uint64_t lanes = uint64_t(subgroups) * target.subgroupSize;
     if (lanes <= target.maxWorkgroupSize)
@@ -199,7 +201,7 @@ Status checkConsistency(const TargetDescription &target) {
   return check(target.rowSubgroups, "row_subgroups");
 }
 
-Status readTarget(JsonValue root, TargetDescription &target) {
+static Status readTarget(JsonValue root, TargetDescription &target) {
   ObjectReader reader(root);
   reader.read("name", target.name);
   reader.read("summary", target.summary);
@@ -254,8 +256,6 @@ Status readTarget(JsonValue root, TargetDescription &target) {
   QUERN_RETURN_IF_ERROR(reader.finish());
   return checkConsistency(target);
 }
-
-} // namespace
 
 Result<TargetDescription> quern::parseTarget(std::string_view json,
                                              std::string_view where) {

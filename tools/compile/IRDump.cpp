@@ -14,17 +14,15 @@
 
 using namespace mlir;
 
-namespace {
-
 /// "layers.3" of a location or label that begins with "layers.3.".
-StringRef findLayer(StringRef label) {
+static StringRef findLayer(StringRef label) {
   if (!label.starts_with("layers."))
     return {};
   size_t end = label.find('.', strlen("layers."));
   return label.substr(0, end);
 }
 
-std::string findLayer(Operation *op) {
+static std::string findLayer(Operation *op) {
   if (auto dispatch = dyn_cast<quern::exec::DispatchOp>(op))
     return findLayer(dispatch.getLabel().value_or("")).str();
   std::string layer;
@@ -35,6 +33,8 @@ std::string findLayer(Operation *op) {
   });
   return layer;
 }
+
+namespace {
 
 class IRDump : public PassInstrumentation {
 public:

@@ -1,6 +1,7 @@
 //===- ProgressBar.cpp - One line of progress on a terminal ---------------===//
 #include "tools/compile/ProgressBar.h"
 
+#include <cmath>
 #include <cstdio>
 #include <unistd.h>
 
@@ -35,11 +36,11 @@ void ProgressBar::update(uint64_t done, uint64_t total) {
 }
 
 void ProgressBar::draw(double fraction) {
-  int filled = static_cast<int>(fraction * kBarWidth + 0.5);
+  int filled = static_cast<int>(std::lround(fraction * kBarWidth));
   std::fprintf(stderr, "\r%-18s [%s%s] %3d%%", phase.c_str(),
                std::string(filled, '#').c_str(),
                std::string(kBarWidth - filled, '.').c_str(),
-               static_cast<int>(fraction * 100 + 0.5));
+               static_cast<int>(std::lround(fraction * 100)));
 }
 
 void ProgressBar::finish() {

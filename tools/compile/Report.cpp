@@ -2,15 +2,17 @@
 #include "tools/compile/Report.h"
 
 #include "runtime/base/Escape.h"
+#include "runtime/base/FormatBytes.h"
 #include "tools/quern/TextTable.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
+#include <string_view>
 
 namespace quern {
 
-using tool::formatBytes;
 using tool::formatCount;
 
 std::string formatImportReport(const ImportReport &report, bool verbose) {
@@ -19,7 +21,7 @@ std::string formatImportReport(const ImportReport &report, bool verbose) {
   std::string text =
       "Tensors: " + formatCount(total) + " in the checkpoint, " +
       formatCount(report.usedTensors.size()) + " used (" +
-      formatBytes(report.weightBytes) + "), " +
+      formatShortBytes(report.weightBytes) + "), " +
       formatCount(report.skippedTensors.size()) + " known and skipped, " +
       formatCount(report.unexpectedTensors.size()) + " unknown\n";
   if (verbose)
@@ -47,33 +49,35 @@ std::string formatSummary(const CompileSummary &summary) {
   table.addRow({"parameters", formatCount(summary.parameters)});
   table.addRow({"target", summary.target + ", compute " + summary.compute});
   for (const BundleSummary::Section &section : summary.bundle.sections)
-    table.addRow({"section " + section.name, formatBytes(section.bytes)});
-  table.addRow({"total", formatBytes(summary.bundle.totalBytes)});
+    table.addRow({"section " + section.name, formatShortBytes(section.bytes)});
+  table.addRow({"total", formatShortBytes(summary.bundle.totalBytes)});
   table.addRow({"kernels", formatCount(summary.kernels)});
   table.addRow({"dispatches", summary.dispatches});
   table.addRow({"memory at context " + formatCount(summary.context),
-                formatBytes(summary.memory.total())});
-  table.addRow({"  weights", formatBytes(summary.memory.weights)});
-  table.addRow({"  KV cache", formatBytes(summary.memory.cache)});
+                formatShortBytes(summary.memory.total())});
+  table.addRow({"  weights", formatShortBytes(summary.memory.weights)});
+  table.addRow({"  KV cache", formatShortBytes(summary.memory.cache)});
   if (summary.memory.recurrent)
-    table.addRow({"  recurrent states", formatBytes(summary.memory.recurrent)});
-  table.addRow({"  arena", formatBytes(summary.memory.arena)});
-  table.addRow({"  step block", formatBytes(summary.memory.step)});
+    table.addRow(
+        {"  recurrent states", formatShortBytes(summary.memory.recurrent)});
+  table.addRow({"  arena", formatShortBytes(summary.memory.arena)});
+  table.addRow({"  step block", formatShortBytes(summary.memory.step)});
   table.addRow({"compile time", seconds(summary.seconds)});
-  table.addRow({"peak compiler memory", formatBytes(summary.peakResidentBytes) +
-                                            " besides mapped "
-                                            "files"});
+  table.addRow({"peak compiler memory",
+                formatShortBytes(summary.peakResidentBytes) + " besides mapped "
+                                                              "files"});
   return table.print();
 }
 
 void MemoryWatch::sample() {
   std::ifstream status("/proc/self/status");
   std::string line;
-  while (std::getline(status, line)) {
-    unsigned long long kib = 0;
-    if (std::sscanf(line.c_str(), "RssAnon: %llu", &kib) == 1)
-      peak = std::max<uint64_t>(peak, kib * 1024);
-  }
+  constexpr std::string_view key = "RssAnon:";
+  while (std::getline(status, line))
+    if (line.starts_with(key)) {
+      uint64_t kib = std::strtoull(line.c_str() + key.size(), nullptr, 10);
+      peak = std::max(peak, kib * 1024);
+    }
 }
 
 } // namespace quern

@@ -69,6 +69,7 @@ Results Executor::run(qwen::DeltaInputsOp inputs) {
   if (!dtBias)
     return failure();
   std::vector<HostTensor> out;
+  out.reserve(op->getNumResults());
   for (unsigned i = 0; i < op->getNumResults(); ++i)
     out.push_back(result(in(0).shape[0], i));
   reference::DeltaInputs parts = {shapeOf(out[1].shape, out[2].shape),

@@ -63,7 +63,7 @@ private:
   }
   /// The result, or the diagnostic of a failed reference function. By
   /// reference: the function that gives the status also fills the value.
-  Results take(Status status, HostTensor &&value) const;
+  Results take(const Status &status, HostTensor &&value) const;
   mlir::FailureOr<reference::Norm> norm(mlir::FlatSymbolRefAttr weight,
                                         const llvm::APFloat &epsilon,
                                         bool unitOffset);

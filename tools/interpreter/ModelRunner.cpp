@@ -66,6 +66,7 @@ HostTensor ModelRunner::makeArgument(Role role, const Step &step,
                                      int64_t rowCount) const {
   auto perToken = [&](auto member) {
     std::vector<int32_t> values;
+    values.reserve(step.tokens.size());
     for (const StepToken &token : step.tokens)
       values.push_back(token.*member);
     int64_t size = values.size();

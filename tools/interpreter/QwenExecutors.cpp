@@ -25,7 +25,7 @@ DataType Executor::resultType(unsigned number) const {
                             : DataType::F32;
 }
 
-Results Executor::take(Status status, HostTensor &&value) const {
+Results Executor::take(const Status &status, HostTensor &&value) const {
   if (status.isOk())
     return take(std::move(value));
   op->emitError() << status.getMessage();

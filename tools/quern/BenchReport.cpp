@@ -50,6 +50,7 @@ std::vector<KernelTime> tool::groupByKernel(const ProgramProfile &profile) {
     group.flops += dispatch.flops;
   }
   std::vector<KernelTime> result;
+  result.reserve(groups.size());
   for (auto &[name, group] : groups)
     result.push_back(std::move(group));
   std::ranges::stable_sort(result, std::ranges::greater(),

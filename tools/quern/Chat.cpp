@@ -38,7 +38,7 @@ static Status answer(OpenModel &model, Sequence &sequence,
                  (unsigned long long)result.reusedTokens,
                  (unsigned long long)result.generatedTokens,
                  result.getDecodeRate(),
-                 finishReasonName(result.finishReason).data());
+                 std::string(finishReasonName(result.finishReason)).c_str());
   messages.push_back({"assistant", std::move(text)});
   return Status::ok();
 }

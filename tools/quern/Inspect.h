@@ -13,7 +13,7 @@
 
 namespace quern {
 class Bundle;
-}
+} // namespace quern
 
 namespace quern::tool {
 

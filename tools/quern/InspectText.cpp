@@ -1,6 +1,7 @@
 //===- InspectText.cpp - A bundle as tables -------------------------------===//
 
 #include "runtime/base/Escape.h"
+#include "runtime/base/FormatBytes.h"
 #include "runtime/bundle/Bundle.h"
 #include "tools/quern/Inspect.h"
 #include "tools/quern/TextTable.h"
@@ -8,7 +9,7 @@
 using namespace quern;
 using namespace quern::tool;
 
-static constexpr auto Right = TextTable::Align::Right;
+static constexpr auto right = TextTable::Align::Right;
 
 template <typename T> static uint32_t sizeOf(const T *vector) {
   return vector ? vector->size() : 0;
@@ -37,22 +38,22 @@ template <typename T> static std::string describeTensor(const T &tensor) {
 //===----------------------------------------------------------------------===//
 
 static std::string describeSections(const Bundle &bundle) {
-  TextTable table({{"", Right},
+  TextTable table({{"", right},
                    {"section"},
-                   {"offset", Right},
-                   {"bytes", Right},
-                   {"size", Right}});
+                   {"offset", right},
+                   {"bytes", right},
+                   {"size", right}});
   uint32_t index = 0;
   for (const SectionEntry &entry : bundle.getSections())
     table.addRow({std::to_string(index++),
                   std::string(sectionKindName(entry.kind)),
                   formatCount(entry.offset), formatCount(entry.size),
-                  formatBytes(entry.size)});
+                  formatShortBytes(entry.size)});
   const FileHeader &header = bundle.getHeader();
   return bundle.getName() + ": bundle of format " +
          std::to_string(header.version.major) + "." +
          std::to_string(header.version.minor) + ", " +
-         formatBytes(header.totalSize) + "\n\nsections\n" + table.print();
+         formatShortBytes(header.totalSize) + "\n\nsections\n" + table.print();
 }
 
 static std::string describeModel(const bundle::Manifest &manifest) {
@@ -99,11 +100,12 @@ static std::string describeSequenceMemory(const bundle::Model &model,
   uint64_t perToken = cacheBytes / tokens;
   std::string text;
   if (slotBytes)
-    text += "  per slot: " + formatBytes(slotBytes / model.num_slots()) +
+    text += "  per slot: " + formatShortBytes(slotBytes / model.num_slots()) +
             " of recurrent states, whatever its length\n";
   if (cacheBytes)
-    text += "  key-value cache: " + formatBytes(perToken) + " per token, " +
-            formatBytes(perToken * model.context_length()) +
+    text += "  key-value cache: " + formatShortBytes(perToken) +
+            " per token, " +
+            formatShortBytes(perToken * model.context_length()) +
             " for a context of " + formatCount(model.context_length()) +
             " tokens, room for " + formatCount(tokens) + "\n";
   return text;
@@ -111,40 +113,40 @@ static std::string describeSequenceMemory(const bundle::Model &model,
 
 static std::string describeStates(const bundle::Manifest &manifest) {
   TextTable table(
-      {{"", Right}, {"state"}, {"kind"}, {"tensor"}, {"size", Right}});
+      {{"", right}, {"state"}, {"kind"}, {"tensor"}, {"size", right}});
   uint64_t cacheBytes = 0, slotBytes = 0;
   for (uint32_t i = 0; i < sizeOf(manifest.states()); ++i) {
     const bundle::State &state = *manifest.states()->Get(i);
     table.addRow({std::to_string(i), toText(state.name()),
                   bundle::EnumNameStateKind(state.kind()),
-                  describeTensor(state), formatBytes(state.size())});
+                  describeTensor(state), formatShortBytes(state.size())});
     bool isCache = state.kind() == bundle::StateKind::KeyCache ||
                    state.kind() == bundle::StateKind::ValueCache;
     (isCache ? cacheBytes : slotBytes) += state.size();
   }
-  return "\nstates: " + formatBytes(cacheBytes + slotBytes) + "\n" +
+  return "\nstates: " + formatShortBytes(cacheBytes + slotBytes) + "\n" +
          describeSequenceMemory(*manifest.model(), cacheBytes, slotBytes) +
          table.print();
 }
 
 static std::string describeWeights(const bundle::Manifest &manifest) {
-  TextTable table({{"", Right},
+  TextTable table({{"", right},
                    {"weight"},
                    {"tensor"},
                    {"packing"},
-                   {"offset", Right},
-                   {"size", Right},
-                   {"sources", Right}});
+                   {"offset", right},
+                   {"size", right},
+                   {"sources", right}});
   uint64_t total = 0;
   for (uint32_t i = 0; i < sizeOf(manifest.weights()); ++i) {
     const bundle::Weight &weight = *manifest.weights()->Get(i);
     table.addRow({std::to_string(i), toText(weight.name()),
                   describeTensor(weight), toText(weight.packing()),
-                  formatCount(weight.offset()), formatBytes(weight.size()),
+                  formatCount(weight.offset()), formatShortBytes(weight.size()),
                   std::to_string(sizeOf(weight.sources()))});
     total += weight.size();
   }
-  return "\nweights: " + formatBytes(total) + "\n" + table.print();
+  return "\nweights: " + formatShortBytes(total) + "\n" + table.print();
 }
 
 //===----------------------------------------------------------------------===//
@@ -187,22 +189,22 @@ static std::string describeGrid(const bundle::Kernel &kernel) {
 }
 
 static std::string describeKernels(const bundle::TargetPrograms &target) {
-  TextTable table({{"", Right},
+  TextTable table({{"", right},
                    {"kernel"},
                    {"entry point"},
                    {"workgroup"},
                    {"grid"},
-                   {"bindings", Right},
-                   {"shared memory", Right},
-                   {"code", Right}});
+                   {"bindings", right},
+                   {"shared memory", right},
+                   {"code", right}});
   for (uint32_t i = 0; i < sizeOf(target.kernels()); ++i) {
     const bundle::Kernel &kernel = *target.kernels()->Get(i);
     table.addRow(
         {std::to_string(i), toText(kernel.name()), toText(kernel.entry_point()),
          "[" + joinNumbers(kernel.workgroup_size(), ", ") + "]",
          describeGrid(kernel), std::to_string(sizeOf(kernel.accesses())),
-         formatBytes(kernel.workgroup_memory()),
-         formatBytes(kernel.code_size())});
+         formatShortBytes(kernel.workgroup_memory()),
+         formatShortBytes(kernel.code_size())});
   }
   return "\nkernels\n" + table.print();
 }
@@ -210,13 +212,13 @@ static std::string describeKernels(const bundle::TargetPrograms &target) {
 static std::string describePrograms(const bundle::TargetPrograms &target) {
   TextTable table({{"program"},
                    {"kind"},
-                   {"tokens", Right},
-                   {"rows", Right},
-                   {"dispatches", Right},
-                   {"barriers", Right},
-                   {"bytes moved", Right},
-                   {"GFLOP", Right},
-                   {"arena peak", Right}});
+                   {"tokens", right},
+                   {"rows", right},
+                   {"dispatches", right},
+                   {"barriers", right},
+                   {"bytes moved", right},
+                   {"GFLOP", right},
+                   {"arena peak", right}});
   for (uint32_t i = 0; i < sizeOf(target.programs()); ++i) {
     const bundle::Program &program = *target.programs()->Get(i);
     uint64_t barriers = 0, bytes = 0;
@@ -231,15 +233,15 @@ static std::string describePrograms(const bundle::TargetPrograms &target) {
          std::to_string(program.max_tokens()),
          std::to_string(program.max_rows()),
          std::to_string(program.dispatches()->size()), std::to_string(barriers),
-         formatBytes(bytes), std::to_string(flops / 1e9),
-         formatBytes(program.arena_peak())});
+         formatShortBytes(bytes), std::to_string(flops / 1e9),
+         formatShortBytes(program.arena_peak())});
   }
   return "\nprograms\n" + table.print();
 }
 
 static std::string describeMemory(const bundle::TargetPrograms &target) {
   TextTable step(
-      {{"step buffer"}, {"tensor"}, {"offset", Right}, {"bytes", Right}});
+      {{"step buffer"}, {"tensor"}, {"offset", right}, {"bytes", right}});
   for (uint32_t i = 0; i < sizeOf(target.step_buffers()); ++i) {
     const bundle::StepBuffer &buffer = *target.step_buffers()->Get(i);
     step.addRow({bundle::EnumNameStepRole(buffer.role()),
@@ -248,10 +250,10 @@ static std::string describeMemory(const bundle::TargetPrograms &target) {
   }
   TextTable arena({{"arena buffer"},
                    {"program"},
-                   {"offset", Right},
-                   {"bytes", Right},
-                   {"live from", Right},
-                   {"to", Right}});
+                   {"offset", right},
+                   {"bytes", right},
+                   {"live from", right},
+                   {"to", right}});
   for (uint32_t i = 0; i < sizeOf(target.arena_buffers()); ++i) {
     const bundle::ArenaBuffer &buffer = *target.arena_buffers()->Get(i);
     arena.addRow({toText(buffer.name()),
@@ -260,25 +262,25 @@ static std::string describeMemory(const bundle::TargetPrograms &target) {
                   std::to_string(buffer.first_dispatch()),
                   std::to_string(buffer.last_dispatch())});
   }
-  return "\nstep block: " + formatBytes(target.step_size()) + "\n" +
-         step.print() + "\narena: " + formatBytes(target.arena_size()) + "\n" +
-         arena.print();
+  return "\nstep block: " + formatShortBytes(target.step_size()) + "\n" +
+         step.print() + "\narena: " + formatShortBytes(target.arena_size()) +
+         "\n" + arena.print();
 }
 
 static std::string describeDispatches(const bundle::TargetPrograms &target,
                                       const bundle::Program &program) {
-  TextTable table({{"", Right},
+  TextTable table({{"", right},
                    {""},
                    {"dispatch"},
                    {"kernel"},
-                   {"bytes", Right},
-                   {"MFLOP", Right}});
+                   {"bytes", right},
+                   {"MFLOP", right}});
   for (uint32_t i = 0; i < program.dispatches()->size(); ++i) {
     const bundle::Dispatch &dispatch = *program.dispatches()->Get(i);
     table.addRow({std::to_string(i), dispatch.barrier_before() ? "|" : "",
                   toText(dispatch.label()),
                   toText(target.kernels()->Get(dispatch.kernel())->name()),
-                  formatBytes(dispatch.bytes()),
+                  formatShortBytes(dispatch.bytes()),
                   std::to_string(static_cast<double>(dispatch.flops()) / 1e6)});
   }
   return "\ndispatches of " + escapeText(toView(program.name())) +

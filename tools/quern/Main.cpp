@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <new>
 
 using namespace quern;
@@ -29,10 +30,7 @@ static int runCommand(const tool::Command &command) {
   return Success;
 }
 
-int main(int argc, char **argv) {
-  // A write past RLIMIT_FSIZE shall fail with EFBIG instead of killing us.
-  std::signal(SIGXFSZ, SIG_IGN);
-
+static int parseAndRun(int argc, char **argv) {
   CLI::App app("Compiles Qwen models ahead of time and runs them.", "quern");
   app.require_subcommand(1);
   app.set_version_flag("--version", QUERN_VERSION);
@@ -56,9 +54,18 @@ int main(int argc, char **argv) {
                  message.c_str());
     return UsageError;
   }
+  return runCommand(selected);
+}
+
+int main(int argc, char **argv) {
+  // A write past RLIMIT_FSIZE shall fail with EFBIG instead of killing us.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
-    return runCommand(selected);
+    return parseAndRun(argc, argv);
   } catch (const std::bad_alloc &) {
-    return fail("out of memory");
+    std::fputs("quern: error: out of memory\n", stderr);
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "quern: error: %s\n", error.what());
   }
+  return Failure;
 }

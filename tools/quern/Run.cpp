@@ -104,7 +104,7 @@ static void printStatistics(const OpenModel &model,
                (unsigned long long)result.generatedTokens, result.decodeSeconds,
                result.getDecodeRate(),
                describeDrafts(result.speculation).c_str(),
-               finishReasonName(result.finishReason).data());
+               std::string(finishReasonName(result.finishReason)).c_str());
 }
 
 static void printJson(const OpenModel &model, const GenerateResult &result,

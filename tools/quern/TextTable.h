@@ -32,8 +32,6 @@ private:
 
 /// "1,234,567"
 std::string formatCount(uint64_t value);
-/// "1.50 GiB", "512 B"
-std::string formatBytes(uint64_t bytes);
 
 } // namespace quern::tool
 
