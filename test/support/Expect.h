@@ -1,5 +1,4 @@
-//===- Expect.h - Expectations on Status and Result --------------*- C++
-//-*-===//
+//===- Expect.h - Expectations on Status and Result -------------*- C++ -*-===//
 #ifndef QUERN_TEST_SUPPORT_EXPECT_H
 #define QUERN_TEST_SUPPORT_EXPECT_H
 
@@ -12,6 +11,7 @@
 namespace quern::test {
 
 inline const Status &statusOf(const Status &status) { return status; }
+const Status &statusOf(Status &&) = delete;
 template <typename T> const Status &statusOf(const Result<T> &result) {
   return result.getStatus();
 }

@@ -6,6 +6,7 @@
 #include <new>
 
 namespace {
+
 struct State {
   bool isActive = false;
   bool isPersistent = false;
@@ -14,7 +15,9 @@ struct State {
 };
 thread_local State state;
 
-void *allocate(std::size_t size, std::size_t alignment) {
+} // namespace
+
+static void *allocate(std::size_t size, std::size_t alignment) {
   if (state.isActive) {
     if (state.left > 0)
       --state.left;
@@ -29,13 +32,12 @@ void *allocate(std::size_t size, std::size_t alignment) {
                             (size + alignment - 1) / alignment * alignment);
 }
 
-void *allocateOrThrow(std::size_t size, std::size_t alignment) {
+static void *allocateOrThrow(std::size_t size, std::size_t alignment) {
   if (void *memory = allocate(size, alignment))
     return memory;
   throw std::bad_alloc();
 }
-constexpr std::size_t plain = alignof(std::max_align_t);
-} // namespace
+static constexpr std::size_t plain = alignof(std::max_align_t);
 
 quern::test::FailingAllocation::FailingAllocation(uint64_t n, bool persistent) {
   state = {true, persistent, false, n};

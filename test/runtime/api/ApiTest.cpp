@@ -27,9 +27,10 @@ protected:
   }
 
   void open(NullDeviceOptions device) {
-    auto object = api::loadModel(
-        openFakeBundle(options),
-        std::make_unique<UncountedDevice>(makeFakeDevice(options, device)));
+    auto object =
+        api::loadModel(openFakeBundle(options),
+                       std::make_unique<UncountedDevice>(
+                           makeFakeDevice(options, std::move(device))));
     ASSERT_TRUE(object.isOk()) << object.getStatus().getMessage();
     model = api::addHandle(std::move(*object));
     ASSERT_EQ(quern_session_create(model, &session), QUERN_OK);

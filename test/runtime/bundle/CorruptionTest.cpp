@@ -75,6 +75,7 @@ TEST_F(CorruptionTest, EveryBitOfTheManifestBehindTheChecksum) {
   while (page.sections[index].kind != SectionKind::Manifest)
     ++index;
   std::vector<Bytes> contents;
+  contents.reserve(std::size(page.sections));
   for (const SectionEntry &entry : page.sections)
     contents.emplace_back(
         bytes.begin() + static_cast<ptrdiff_t>(entry.offset),

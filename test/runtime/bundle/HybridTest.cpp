@@ -5,7 +5,6 @@
 using namespace quern;
 using namespace quern::test;
 using bundle::ProgramKind;
-using bundle::StateKind;
 
 namespace {
 

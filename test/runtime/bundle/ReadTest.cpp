@@ -9,12 +9,14 @@ using namespace quern;
 using namespace quern::test;
 
 namespace {
+
 class ReadTest : public BundleTest {};
 
-std::string_view toText(std::span<const std::byte> bytes) {
+} // namespace
+
+static std::string_view toText(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};
 }
-} // namespace
 
 TEST_F(ReadTest, EverySectionComesBack) {
   TinyBundle tiny = makeTinyBundle();
@@ -96,7 +98,7 @@ TEST_F(ReadTest, OtherKindsOfFiles) {
   expectFailure({}, StatusCode::NotFound, "cannot open");
   std::string pipe = folder + "/pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  for (auto [name, message] :
+  for (const auto &[name, message] :
        {std::pair(pipe, "a FIFO"), std::pair(folder, "a directory"),
         std::pair(std::string("/dev/zero"), "a device")}) {
     Result<Bundle> bundle = Bundle::open(name);

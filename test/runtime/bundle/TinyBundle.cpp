@@ -45,11 +45,11 @@ std::vector<uint32_t> test::makeSpirv(const std::string &entryPoint,
 // The manifest
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-uint64_t align(uint64_t size) {
+static uint64_t align(uint64_t size) {
   return (size + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
 }
+
+namespace {
 
 /// Builds the parts in the order of their dependences.
 class Builder {
@@ -68,7 +68,7 @@ private:
   ProgramT &addProgram(ProgramKind kind, const std::string &name,
                        uint32_t tokens, uint32_t rows);
   void addDispatch(ProgramT &program, const std::string &label, GridCount count,
-                   std::vector<BindingT> bindings);
+                   const std::vector<BindingT> &bindings);
   void addAppend(ProgramT &program);
   void addHead(ProgramT &program);
   void addPrograms();
@@ -249,7 +249,8 @@ ProgramT &Builder::addProgram(ProgramKind kind, const std::string &name,
 
 /// Each dispatch has a kernel of its own, called "<program>.<label>".
 void Builder::addDispatch(ProgramT &program, const std::string &label,
-                          GridCount count, std::vector<BindingT> bindings) {
+                          GridCount count,
+                          const std::vector<BindingT> &bindings) {
   addKernel(program.name + "." + label, static_cast<uint32_t>(bindings.size()),
             count,
             count == GridCount::Rows ? program.max_rows : program.max_tokens);

@@ -36,14 +36,15 @@ struct DeviceCase {
   }
 };
 
+// Both copy the status: the expression may name a part of a temporary.
 #define ASSERT_OK(expression)                                                  \
   do {                                                                         \
-    ::quern::Status testStatus = (expression);                                 \
+    auto testStatus = ::quern::Status(expression);                             \
     ASSERT_TRUE(testStatus.isOk()) << testStatus.getMessage();                 \
   } while (false)
 #define EXPECT_CODE(expression, code)                                          \
   do {                                                                         \
-    ::quern::Status testStatus = (expression);                                 \
+    auto testStatus = ::quern::Status(expression);                             \
     EXPECT_EQ(testStatus.getCode(), code) << testStatus.getMessage();          \
     EXPECT_FALSE(testStatus.getMessage().empty());                             \
   } while (false)

@@ -72,8 +72,9 @@ TEST_F(NullDeviceTest, CountsItsCapacity) {
 }
 
 TEST_F(NullDeviceTest, StaysLost) {
-  for (NullDeviceOptions options : {NullDeviceOptions{.loseAtSubmit = 2},
-                                    NullDeviceOptions{.loseAtWait = 2}}) {
+  for (const NullDeviceOptions &options :
+       {NullDeviceOptions{.loseAtSubmit = 2},
+        NullDeviceOptions{.loseAtWait = 2}}) {
     NullDevice device(options);
     auto lost = StatusCode::DeviceLost;
     Result<BufferHandle> buffer = device.allocate(64, MemoryKind::DeviceLocal);

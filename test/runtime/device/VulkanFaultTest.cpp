@@ -17,6 +17,7 @@ using namespace quern::test;
 using quern::vulkan::VulkanFunctions;
 
 namespace {
+
 /// What the patched commands do.
 struct Faults {
   uint64_t failCall = 0; ///< Of the commands that allocate; 0: none.
@@ -27,19 +28,20 @@ struct Faults {
 };
 Faults faults;
 
+} // namespace
+
 template <auto Member, typename... Args>
-VKAPI_ATTR VkResult VKAPI_CALL callOrFail(Args... args) {
+static VKAPI_ATTR VkResult VKAPI_CALL callOrFail(Args... args) {
   if (++faults.calls == faults.failCall)
     return VK_ERROR_OUT_OF_DEVICE_MEMORY;
   return (faults.real.*Member)(args...);
 }
 
 template <auto Member, typename... Args>
-void patch(VulkanFunctions &functions,
-           VkResult (*VulkanFunctions::*)(Args...)) {
+static void patch(VulkanFunctions &functions,
+                  VkResult (*VulkanFunctions::*)(Args...)) {
   functions.*Member = &callOrFail<Member, Args...>;
 }
-} // namespace
 
 static void patchFunctions(VulkanFunctions &functions) {
   faults.real = functions;

@@ -38,7 +38,9 @@ struct Totals {
   uint64_t byDepth[kMaxDraftDepth + 1] = {};
 };
 
-Totals play(DepthController &controller, World world, int rounds) {
+} // namespace
+
+static Totals play(DepthController &controller, World world, int rounds) {
   Totals totals;
   for (int round = 0; round != rounds; ++round) {
     uint32_t depth = controller.getDepth(7);
@@ -54,7 +56,7 @@ Totals play(DepthController &controller, World world, int rounds) {
   return totals;
 }
 
-double getBestRate(const World &world) {
+static double getBestRate(const World &world) {
   double best = 0;
   for (uint32_t depth = 0; depth <= kMaxDraftDepth; ++depth) {
     double tokens = 1, reach = 1;
@@ -64,8 +66,6 @@ double getBestRate(const World &world) {
   }
   return best;
 }
-
-} // namespace
 
 TEST(DepthController, FindsNearlyTheBestRate) {
   for (World world :

@@ -66,7 +66,7 @@ public:
 
 private:
   void addStepBuffer(TargetProgramsT &target, StepRole role,
-                     std::vector<uint64_t> shape) {
+                     const std::vector<uint64_t> &shape) {
     auto buffer = std::make_unique<StepBufferT>();
     buffer->role = role;
     buffer->dtype = role == StepRole::Sampling ? DType::F32 : DType::I32;

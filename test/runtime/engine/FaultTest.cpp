@@ -16,7 +16,7 @@ using testing::HasSubstr;
 /// Two generations on an engine whose device fails; both must end with `code`
 /// and every later step must repeat it.
 static void expectFinalFailure(NullDeviceOptions device, StatusCode code) {
-  std::unique_ptr<Engine> engine = makeFakeEngine({}, device);
+  std::unique_ptr<Engine> engine = makeFakeEngine({}, std::move(device));
   Scheduler scheduler(*engine);
   std::vector<int32_t> prompt = makePrompt(5);
   std::unique_ptr<Sequence> first = std::move(*engine->createSequence()),

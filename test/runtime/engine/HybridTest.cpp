@@ -5,15 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/engine/Generate.h"
 #include "test/runtime/engine/FakeModel.h"
+#include "test/runtime/engine/Generations.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 using namespace quern;
 using namespace quern::test;
-using testing::HasSubstr;
 
 namespace {
 
@@ -25,13 +24,13 @@ struct LastToken final : StepResults {
   }
 };
 
-FakeModelOptions makeHybrid() {
+} // namespace
+
+static FakeModelOptions makeHybrid() {
   FakeModelOptions options;
   options.isHybrid = true;
   return options;
 }
-
-} // namespace
 
 /// Feeds tokens and expects what follows them.
 static void feed(Engine &engine, Sequence &sequence,
@@ -168,14 +167,9 @@ TEST(Hybrid, GenerationsReuseWhatTheStatesAllow) {
   std::vector<int32_t> prompt = makePrompt(20);
   auto run = [&](size_t reused) {
     std::vector<int32_t> ids;
-    Result<GenerateResult> result =
-        generate(*engine, *sequence, nullptr, prompt, options,
-                 [&](int32_t token, std::string_view) {
-                   ids.push_back(token);
-                   return true;
-                 });
-    ASSERT_TRUE(result.isOk()) << result.getStatus().getMessage();
-    EXPECT_EQ(result->reusedTokens, reused);
+    GenerateResult result =
+        generateIds(*engine, *sequence, prompt, options, ids);
+    EXPECT_EQ(result.reusedTokens, reused);
     EXPECT_EQ(ids, continueGreedily(prompt, 12, 97));
     prompt.insert(prompt.end(), ids.begin(), ids.end());
   };

@@ -1,8 +1,8 @@
 //===- SchedulerTest.cpp - Generations that share steps -------------------===//
 
-#include "runtime/engine/Scheduler.h"
 #include "test/runtime/engine/CountAllocations.h"
 #include "test/runtime/engine/FakeModel.h"
+#include "test/runtime/engine/Generations.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,15 +13,6 @@ using testing::HasSubstr;
 
 namespace {
 
-struct Listener final : TokenListener {
-  std::vector<int32_t> tokens;
-  size_t stopAfter = SIZE_MAX;
-  bool onToken(int32_t token) override {
-    tokens.push_back(token);
-    return tokens.size() < stopAfter;
-  }
-};
-
 /// One generation with everything that it refers to.
 struct Job {
   Job(Engine &engine, std::vector<int32_t> prompt, GenerationOptions options)
@@ -31,19 +22,12 @@ struct Job {
     listener.tokens.reserve(1024);
   }
   std::vector<int32_t> prompt;
-  Listener listener;
+  TokenCollector listener;
   std::unique_ptr<Sequence> sequence;
   Generation generation;
 };
 
 } // namespace
-
-static void runAll(Scheduler &scheduler) {
-  while (!scheduler.isIdle()) {
-    Status status = scheduler.step();
-    ASSERT_TRUE(status.isOk()) << status.getMessage();
-  }
-}
 
 static std::vector<int32_t> generateAlone(std::vector<int32_t> prompt,
                                           const GenerationOptions &options) {

@@ -1,8 +1,8 @@
 //===- SpeculationTest.cpp - Drafts change speed, never results -----------===//
 
-#include "runtime/engine/Generate.h"
 #include "test/runtime/engine/CountAllocations.h"
 #include "test/runtime/engine/FakeModel.h"
+#include "test/runtime/engine/Generations.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,18 +11,7 @@ using namespace quern;
 using namespace quern::test;
 using testing::HasSubstr;
 
-namespace {
-
-struct Listener final : TokenListener {
-  std::vector<int32_t> tokens;
-  size_t stopAfter = SIZE_MAX;
-  bool onToken(int32_t token) override {
-    tokens.push_back(token);
-    return tokens.size() < stopAfter;
-  }
-};
-
-FakeModelOptions makeDrafting(uint32_t accuracy, bool isHybrid) {
+static FakeModelOptions makeDrafting(uint32_t accuracy, bool isHybrid) {
   FakeModelOptions options;
   options.hasDrafts = true;
   options.draftAccuracy = accuracy;
@@ -30,6 +19,8 @@ FakeModelOptions makeDrafting(uint32_t accuracy, bool isHybrid) {
   options.contextLength = 128;
   return options;
 }
+
+namespace {
 
 /// What one generation gave, and what is left of it.
 struct Outcome {
@@ -46,15 +37,12 @@ static Outcome run(Engine &engine, Scheduler &scheduler, Sequence &sequence,
                    std::span<const int32_t> prompt,
                    const GenerationOptions &options,
                    size_t stopAfter = SIZE_MAX) {
-  Listener listener;
+  TokenCollector listener;
   listener.stopAfter = stopAfter;
   Generation generation(sequence, prompt, options, &listener);
   Status added = scheduler.add(generation);
   EXPECT_TRUE(added.isOk()) << added.getMessage();
-  while (!scheduler.isIdle()) {
-    Status status = scheduler.step();
-    EXPECT_TRUE(status.isOk()) << status.getMessage();
-  }
+  runAll(scheduler);
   return {listener.tokens, generation.getFinishReason(),
           generation.getSpeculation(), sequence.getLength(),
           engine.getStatistics().pagesInUse};
@@ -211,16 +199,11 @@ TEST_P(Speculation, TurnsOfAChat) {
   std::vector<int32_t> prompt = makePrompt(20);
   for (uint32_t turn = 0; turn != 3; ++turn) {
     std::vector<int32_t> ids;
-    Result<GenerateResult> result =
-        generate(*engine, *sequence, nullptr, prompt, options,
-                 [&](int32_t token, std::string_view) {
-                   ids.push_back(token);
-                   return true;
-                 });
-    ASSERT_TRUE(result.isOk()) << result.getStatus().getMessage();
+    GenerateResult result =
+        generateIds(*engine, *sequence, prompt, options, ids);
     EXPECT_EQ(ids, continueGreedily(prompt, 14, 97)) << turn;
     // The question, the answer's last token, at most a round of drafts.
-    EXPECT_GE(result->reusedTokens + 4 + 1 + 8, turn ? prompt.size() : 0);
+    EXPECT_GE(result.reusedTokens + 4 + 1 + 8, turn ? prompt.size() : 0);
     prompt.insert(prompt.end(), ids.begin(), ids.end());
     // The answer's last token is there, or replaced by another.
     if (turn == 1)
@@ -242,7 +225,7 @@ TEST_P(Speculation, OthersShareTheSteps) {
   options.maxTokens = 50;
   std::vector<int32_t> prompts[2] = {makePrompt(9), makePrompt(25, 2)};
   std::unique_ptr<Sequence> sequences[2];
-  Listener listeners[2];
+  TokenCollector listeners[2];
   for (auto &sequence : sequences)
     sequence = std::move(*engine->createSequence());
   Generation first(*sequences[0], prompts[0], options, &listeners[0]);
@@ -271,7 +254,7 @@ TEST_P(Speculation, DeviceLost) {
     std::unique_ptr<Engine> engine = makeFakeEngine(model, device);
     Scheduler scheduler(*engine);
     std::unique_ptr<Sequence> sequence = std::move(*engine->createSequence());
-    Listener listener;
+    TokenCollector listener;
     GenerationOptions options;
     options.draftDepth = depth;
     Generation generation(*sequence, prompt, options, &listener);
@@ -296,7 +279,7 @@ TEST_P(Speculation, AllocatesNothing) {
   Engine engine(std::move(*load));
   Scheduler scheduler(engine);
   std::unique_ptr<Sequence> sequence = std::move(*engine.createSequence());
-  Listener listener;
+  TokenCollector listener;
   listener.tokens.reserve(256);
   GenerationOptions options;
   options.draftDepth = depth;
@@ -349,7 +332,7 @@ TEST(SpeculativeDecoder, TakesAnyDrafter) {
   std::vector<int32_t> text = prompt;
   text.insert(text.end(), greedy.begin(), greedy.end());
   text.resize(128);
-  for (std::vector<int> offsets :
+  for (const std::vector<int> &offsets :
        {std::vector<int>{0}, {0, 0, 1}, {1}, {1000, 0}, {-1000}, {0, -1000}}) {
     FakeModelOptions model;
     model.isHybrid = true;

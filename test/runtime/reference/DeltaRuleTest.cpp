@@ -90,8 +90,10 @@ struct Sequence {
   }
 };
 
-void expectNear(const Vector &found, const Vector &expected, double tolerance,
-                const std::string &what) {
+} // namespace
+
+static void expectNear(const Vector &found, const Vector &expected,
+                       double tolerance, const std::string &what) {
   ASSERT_EQ(found.size(), expected.size()) << what;
   for (size_t i = 0; i < found.size(); ++i)
     ASSERT_NEAR(found[i], expected[i], tolerance) << what << " at " << i;
@@ -249,5 +251,3 @@ TEST(GatedDeltaRule, RefusesMoreTokensThanTheRingHolds) {
   EXPECT_EQ(message({0, 0, 1, 20, 11, 2, 0, 0}),
             "sequence 0: 9 tokens in a ring of 8");
 }
-
-} // namespace

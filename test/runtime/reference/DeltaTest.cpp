@@ -10,10 +10,10 @@ using namespace quern::reference;
 using Vector = std::vector<float>;
 using Rows = std::vector<int32_t>;
 
-namespace {
+static double silu(double z) { return z / (1 + std::exp(-z)); }
+static double sigmoid(double z) { return 1 / (1 + std::exp(-z)); }
 
-double silu(double z) { return z / (1 + std::exp(-z)); }
-double sigmoid(double z) { return 1 / (1 + std::exp(-z)); }
+namespace {
 
 //===----------------------------------------------------------------------===//
 // Convolution
@@ -25,6 +25,8 @@ struct TinyConvolution {
   Vector state = Vector(8, 100);
   Convolution get() { return {weight, 2, state, 2, 3}; }
 };
+
+} // namespace
 
 TEST(CausalConv1d, WeighsTheTokensBefore) {
   TinyConvolution tiny;
@@ -179,5 +181,3 @@ TEST(DeltaInputs, IsConvolutionNormsAndGates) {
   EXPECT_EQ(beta2, beta);
   EXPECT_EQ(stateB, stateA);
 }
-
-} // namespace

@@ -16,7 +16,10 @@ struct Routed {
   std::vector<int32_t> experts;
   Vector weights;
 };
-Routed route(const Vector &logits, int64_t slots, bool normalize) {
+
+} // namespace
+
+static Routed route(const Vector &logits, int64_t slots, bool normalize) {
   Vector x = {1};
   Routed result{std::vector<int32_t>(slots), Vector(slots)};
   router(x, 1, {logits, static_cast<int64_t>(logits.size())}, normalize, slots,
@@ -51,6 +54,8 @@ TEST(Router, DoesNotOverflow) {
   EXPECT_EQ(routed.weights, (Vector{1, 0}));
 }
 
+namespace {
+
 /// Two experts of hidden size 1 and intermediate size 1: expert e computes
 /// down_e * silu(gate_e x) * up_e x.
 struct TinyExperts {
@@ -58,7 +63,10 @@ struct TinyExperts {
   Vector down = {1, 10};
   Experts get() const { return {gateUp, down, 1, 1}; }
 };
-double silu(double z) { return z / (1 + std::exp(-z)); }
+
+} // namespace
+
+static double silu(double z) { return z / (1 + std::exp(-z)); }
 
 TEST(Experts, SumsTheChosenWithTheirWeights) {
   TinyExperts tiny;
@@ -90,5 +98,3 @@ TEST(ScaleBySigmoid, HasOneGatePerToken) {
   EXPECT_FLOAT_EQ(out[2], 6);
   EXPECT_FLOAT_EQ(out[3], 12);
 }
-
-} // namespace

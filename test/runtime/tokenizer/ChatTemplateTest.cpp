@@ -260,8 +260,8 @@ TEST(ChatTemplate, BadInput37EveryKindOfExcessIsStopped) {
       "{% set x = 'x' * 9223372036854775807 %}",
       // recursion of macros, of the parser, of long chains
       "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-      "{% macro a() %}{{ b() }}{% endmacro %}"
-      "{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}",
+      ("{% macro a() %}{{ b() }}{% endmacro %}"
+       "{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}"),
       "{{ " + repeatText("(", 5000) + "1" + repeatText(")", 5000) + " }}",
       "{{ " + repeatText("[", 5000) + repeatText("]", 5000) + " }}",
       "{{ " + repeatText("not ", 9000) + "1 }}",

@@ -81,8 +81,10 @@ struct FileParts {
   }
 };
 
-void expectError(const std::string &json, StatusCode code,
-                 const std::string &message) {
+} // namespace
+
+static void expectError(const std::string &json, StatusCode code,
+                        const std::string &message) {
   Result<Tokenizer> tokenizer = Tokenizer::fromJson(json);
   ASSERT_FALSE(tokenizer.isOk()) << "expected: " << message;
   EXPECT_EQ(tokenizer.getStatus().getCode(), code)
@@ -91,15 +93,14 @@ void expectError(const std::string &json, StatusCode code,
   EXPECT_THAT(tokenizer.getStatus().getMessage(), HasSubstr("tokenizer.json"));
 }
 
-void expectCorrupt(const FileParts &parts, const std::string &message) {
+static void expectCorrupt(const FileParts &parts, const std::string &message) {
   expectError(parts.text(), StatusCode::Corrupt, message);
 }
 
-void expectUnsupported(const FileParts &parts, const std::string &message) {
+static void expectUnsupported(const FileParts &parts,
+                              const std::string &message) {
   expectError(parts.text(), StatusCode::Unsupported, message);
 }
-
-} // namespace
 
 TEST(TokenizerFile, TheBaseOfAllCasesLoads) {
   Result<Tokenizer> tokenizer = Tokenizer::fromJson(FileParts().text());

@@ -43,11 +43,11 @@ protected:
   }
 };
 
-bool contains(const std::string &text, std::string_view part) {
+} // namespace
+
+static bool contains(const std::string &text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
-
-} // namespace
 
 TEST_F(InspectTest, ExitCodes) {
   EXPECT_EQ(run("--help").code, 0);
@@ -84,8 +84,8 @@ TEST_F(InspectTest, Text) {
   for (const char *part :
        {"bundle of format 1.0", "num_key_value_heads  1",
         "layers.0.self_attn.k_cache  KeyCache    8x16x1x4 F32",
-        "key-value cache: 32 B per token, 2.00 KiB for a context of 64 tokens, "
-        "room for 128",
+        ("key-value cache: 32 B per token, 2.00 KiB for a context of 64 "
+         "tokens, room for 128"),
         "model.embed_tokens.weight  32x8 F32", "decode.lm_head",
         "[2, tokens/4*2, 1]", "PageTable    2x4 I32", "dispatches of head"})
     EXPECT_TRUE(contains(output.out, part)) << part << "\n" << output.out;
