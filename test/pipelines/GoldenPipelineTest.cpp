@@ -97,6 +97,8 @@ protected:
   std::optional<ModelRunner> runner;
 };
 
+} // namespace
+
 void GoldenPipelineTest::checkDraft(const DraftPrompt &prompt, size_t chunk) {
   runner->getInterpreter().resetStates();
   std::vector<int32_t> ids = golden->integers(prompt.key + ".input_ids");
@@ -132,6 +134,8 @@ void GoldenPipelineTest::checkDraft(const DraftPrompt &prompt, size_t chunk) {
     draft = std::move(*drafted);
   }
 }
+
+namespace {
 
 /// Models with a draft.
 class DraftPipelineTest : public GoldenPipelineTest {};
@@ -179,8 +183,7 @@ static std::string nameOf(const testing::TestParamInfo<Parameter> &info) {
   std::string name = std::get<0>(info.param);
   name += "_" + getPhaseName(std::get<1>(info.param)).str();
   name += std::get<2>(info.param) ? "_fused" : "_unfused";
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
+  return toTestName(name);
 }
 
 static auto modelsAndPhases(llvm::ArrayRef<const char *> models) {

@@ -11,6 +11,7 @@
 #include "runtime/base/File.h"
 #include "runtime/base/Json.h"
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <map>
@@ -39,6 +40,21 @@ inline const char *const goldenPrompts[] = {"t1", "t7", "t41", "t150"};
 /// repository, and all of ../shared, which may be absent.
 std::string storedGoldens();
 std::string sharedGoldens();
+
+/// A model by its name, of the repository or of ../shared.
+struct GoldenModel {
+  const char *name;
+  bool isShared;
+  std::string root() const {
+    return isShared ? sharedGoldens() : storedGoldens();
+  }
+};
+
+/// A model's name as GoogleTest takes it: with underscores.
+inline std::string toTestName(std::string model) {
+  std::replace(model.begin(), model.end(), '-', '_');
+  return model;
+}
 
 /// A checkpoint folder, opened.
 struct TestModel {

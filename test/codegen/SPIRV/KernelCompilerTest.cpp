@@ -7,9 +7,8 @@
 
 using namespace quern;
 
-namespace {
-
-KernelRequest makeLinear(int64_t inputs, int64_t outputs, DataType output) {
+static KernelRequest makeLinear(int64_t inputs, int64_t outputs,
+                                DataType output) {
   return {"linear_1",
           "linear",
           {{ArgumentEffect::Read, DataType::F32, {1, inputs}},
@@ -18,10 +17,10 @@ KernelRequest makeLinear(int64_t inputs, int64_t outputs, DataType output) {
           {{"epilogue", std::string("none")}}};
 }
 
-TargetDescription getTarget() { return *findTarget("vulkan-lavapipe"); }
+static TargetDescription getTarget() { return *findTarget("vulkan-lavapipe"); }
 
-std::string errorOf(const KernelRequest &request,
-                    const TargetDescription &target) {
+static std::string errorOf(const KernelRequest &request,
+                           const TargetDescription &target) {
   Result<CompiledKernel> kernel = KernelCompiler().compile(request, target);
   EXPECT_FALSE(kernel.isOk());
   return kernel.isOk() ? "" : kernel.getStatus().getMessage();
@@ -101,5 +100,3 @@ TEST(KernelCompiler, RefusesWhatTheTargetCanNotBind) {
                 .find("grid dimension 0"),
             std::string::npos);
 }
-
-} // namespace

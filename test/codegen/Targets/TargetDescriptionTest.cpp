@@ -7,22 +7,20 @@
 
 using namespace quern;
 
-namespace {
-
-std::string textOf(std::string_view name) {
+static std::string textOf(std::string_view name) {
   Result<TargetDescription> target = findTarget(name);
   EXPECT_TRUE(target.isOk()) << target.getStatus().getMessage();
   return target->text;
 }
 
-std::string replace(std::string text, std::string_view from,
-                    std::string_view to) {
+static std::string replace(std::string text, std::string_view from,
+                           std::string_view to) {
   size_t at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   return text.replace(at, from.size(), to);
 }
 
-std::string errorOf(const std::string &text) {
+static std::string errorOf(const std::string &text) {
   Result<TargetDescription> target = parseTarget(text, "t.json");
   EXPECT_FALSE(target.isOk());
   return target.isOk() ? "" : target.getStatus().getMessage();
@@ -96,5 +94,3 @@ TEST(TargetDescription, ErrorsNameTheMember) {
   EXPECT_NE(errorOf(tooWide).find("$.subgroups_per_workgroup"),
             std::string::npos);
 }
-
-} // namespace

@@ -82,16 +82,12 @@ TEST_P(StoredCheckpoint, GoldenFileIsRead) {
 
 INSTANTIATE_TEST_SUITE_P(Models, StoredCheckpoint,
                          testing::ValuesIn(goldenModels), [](const auto &info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
+                           return toTestName(info.param);
                          });
 
 INSTANTIATE_TEST_SUITE_P(Hybrids, StoredCheckpoint,
                          testing::ValuesIn(hybridModels), [](const auto &info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
+                           return toTestName(info.param);
                          });
 
 TEST(StoredCheckpoints, BothSpellingsOfYarnGiveOneConfig) {

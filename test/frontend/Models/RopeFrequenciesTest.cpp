@@ -18,8 +18,7 @@ TEST(RopeFrequencies, PowersOfTheta) {
   EXPECT_FLOAT_EQ(found[3], 0.001f);
 }
 
-namespace {
-RopeConfig yarn() {
+static RopeConfig yarn() {
   RopeConfig rope;
   rope.type = RopeType::Yarn;
   rope.theta = 10000;
@@ -28,7 +27,6 @@ RopeConfig yarn() {
   rope.originalMaxPositionEmbeddings = 64;
   return rope;
 }
-} // namespace
 
 TEST(RopeFrequencies, YarnRampsFromKeptToDivided) {
   // The borders of the ramp are max(floor(-1.99), 0) = 0 and ceil(4.03) = 5;

@@ -109,6 +109,7 @@ TEST(LiveRanges, LongContextOnlyTakesNumbers) {
   // A terabyte of buffers is planned without touching memory.
   int64_t huge = int64_t(1) << 40;
   std::vector<LiveRange> ranges;
+  ranges.reserve(1000);
   for (int64_t time = 0; time < 1000; ++time)
     ranges.push_back({time, time + 1, huge});
   Placement placement = placeBuffers(ranges);

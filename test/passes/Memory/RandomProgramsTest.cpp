@@ -157,7 +157,7 @@ TEST_F(RandomPrograms, NoBufferCanLieOnALiveOne) {
           source = alloc;
       if (!source)
         continue;
-      result.setOffset(*source.getOffset());
+      result.setOffset(source.getOffset());
       EXPECT_FALSE(isAccepted(*module)) << seed << ", dispatch " << index;
       ++numMoved;
     }
