@@ -14,7 +14,9 @@
 // matrices; only u goes token by token, the forward substitution of (I + A) U =
 // ... with A strictly lower triangular. No exponent is positive, since decays
 // are not. Nothing but S and the results is written to memory, and lanes
-// exchange values of registers: there is no workgroup memory and no barrier.
+// exchange values of registers: there is no workgroup memory. The subgroups of
+// a workgroup have other columns of the same head; a barrier in front of each
+// chunk keeps them together, for the cache's sake only.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/DeltaColumns.h"
@@ -49,15 +51,22 @@ public:
 
   Status build() {
     int64_t blocks = valueDim / columns.columns;
-    int64_t groups = (blocks + columns.teams - 1) / columns.teams;
-    k.setSubgroups(1);
+    unsigned subgroups = 1;
+    while (subgroups < k.getTarget().subgroupsPerWorkgroup &&
+           blocks % (subgroups * 2 * columns.teams) == 0)
+      subgroups *= 2;
+    int64_t together = subgroups * columns.teams;
+    int64_t groups = (blocks + together - 1) / together;
+    k.setSubgroups(subgroups);
     k.setGrid(0, valueHeads * groups);
     k.setGrid(1, k.dim("N"));
     columns.setLane(k.getLane());
     head = k.getGroup(0) / double(groups);
     keyHead = head / double(valueHeads / k.dim("HK"));
     Expression block =
-        k.getGroup(0) % double(groups) * double(columns.teams) + columns.team;
+        k.getGroup(0) % double(groups) * double(together) + columns.team;
+    if (subgroups > 1)
+      block = block + k.getSubgroup() * double(columns.teams);
     // A team past the last block repeats it and stores nothing.
     inside = block < double(blocks);
     mayEnd = blocks % columns.teams != 0;
@@ -70,6 +79,8 @@ public:
       Expressions state = fold(s, load(s));
       state = k.loop(k.index(0), s.count, chunk, state,
                      [&](Expression base, llvm::ArrayRef<Expression> before) {
+                       if (subgroups > 1)
+                         stayTogether(base);
                        return runChunk(s, base, before);
                      });
       store(s, state);
@@ -159,6 +170,13 @@ private:
   // A chunk
   //===--------------------------------------------------------------------===//
 
+  /// Keeps the subgroups of a workgroup at the same chunk, of which they read
+  /// the same keys and queries: all but the first find them in the cache. The
+  /// number of chunks is the same for all of them.
+  static void stayTogether(Expression base) {
+    mlir::gpu::BarrierOp::create(base.getBuilder(), base.getLoc());
+  }
+
   /// The state after the tokens from `base` on. Tokens past the end decay
   /// nothing and update nothing.
   Expressions runChunk(const SequenceRow &s, Expression base,
@@ -166,6 +184,9 @@ private:
     ChunkScalars scalars = readScalars(s, base);
     llvm::SmallVector<RowQuads, 16> chunkKeys, queries, both;
     Expressions elements;
+    // What comes from memory is read first, and what goes there is written
+    // last, so that the waiting times of all tokens overlap.
+    llvm::SmallVector<Expressions, 16> values, results;
     for (unsigned t = 0; t != chunk; ++t) {
       Expression token = getToken(s, base + double(t));
       Expression row = token * double(k.dim("HK")) + keyHead;
@@ -173,17 +194,17 @@ private:
       queries.push_back(columns.readQuads(query, row));
       both.append({chunkKeys.back(), queries.back()});
       elements.push_back(getOwnElement(token * double(valueHeads) + head));
+      values.push_back(value.readRun(elements.back(), run));
     }
     auto seen = columns.multiplyState(before, both);
     llvm::SmallVector<Expressions, 16> updates;
     for (unsigned t = 0; t != chunk; ++t) {
-      updates.push_back(
-          solve(scalars, t, value.readRun(elements[t], run), seen[2 * t],
-                columns.multiplyKeys(chunkKeys[t], chunkKeys, t), updates));
-      Expressions result =
+      updates.push_back(solve(scalars, t, values[t], seen[2 * t],
+                              columns.multiplyKeys(chunkKeys[t], chunkKeys, t),
+                              updates));
+      results.push_back(
           combine(scalars, t, seen[2 * t + 1],
-                  columns.multiplyKeys(queries[t], chunkKeys, t + 1), updates);
-      k.when(base + double(t) < s.count, [&] { write(elements[t], result); });
+                  columns.multiplyKeys(queries[t], chunkKeys, t + 1), updates));
     }
     Expression total = scalars.decays.back(), factor = exp(total);
     Expressions state;
@@ -194,7 +215,11 @@ private:
       for (Expression &part : chunkKeys[t])
         part = part * rest;
     }
-    return columns.addProducts(state, chunkKeys, updates);
+    Expressions after = columns.addProducts(state, chunkKeys, updates);
+    for (unsigned t = 0; t != chunk; ++t)
+      k.when(base + double(t) < s.count,
+             [&] { write(elements[t], results[t]); });
+    return after;
   }
 
   Expression getToken(const SequenceRow &s, Expression t) {

@@ -28,7 +28,7 @@ public:
   /// Number of vectors of S in a lane; column c of quad m is m * columns + c.
   unsigned size() const { return quads * columns; }
 
-  /// Sets the lane; the kernel has one subgroup in a workgroup.
+  /// Sets the lane in its subgroup.
   void setLane(Expression lane);
   /// The number of this lane's m-th quad of rows.
   Expression quadIndex(unsigned m) const;

@@ -78,6 +78,7 @@ private:
       tokens.push_back(token);
       decays.push_back(sum = sum + state.readStepDecay(token));
     }
+    readStep();
     Sums sums = readState();
     // Nothing is folded into what is stored: it was read in vain.
     Expression isEmpty = (row.folded == 0) & (isFold == 0);
@@ -90,48 +91,112 @@ private:
     finish(sums);
   }
 
-  /// The state that the step's tokens see, as stored; folded and stored again
-  /// if the update says so.
-  QuadRows foldRows(Expression quad) {
-    auto split = [](const QuadRows &rows) {
-      Expressions halves;
-      for (const Octet &part : rows)
-        halves.append({part.a, part.b});
-      return halves;
-    };
-    Expressions halves = k.branch(
-        isFold,
-        [&] {
-          QuadRows folded =
-              state.fold(quad, state.readRows(quad), state.getPending(),
-                         exp(state.getPendingDecay()));
-          state.writeRows(newRecurrent, quad, folded);
-          return split(folded);
-        },
-        [&] { return split(state.readStored(quad)); });
-    QuadRows rows;
-    for (unsigned r = 0; r != 4; ++r)
-      rows[r] = {halves[2 * r], halves[2 * r + 1]};
-    return rows;
+  /// Where a read costs much more than a shuffle, each lane reads its part of
+  /// the step's keys and queries once: lane l has quads l, l + lanes, ...
+  bool inLanes() const {
+    return k.getTarget().readAccess == ReadAccess::Texel && teams == 1 &&
+           state.quads % columns == 0;
   }
 
-  /// S^T k_t and S^T q_t, the share of this lane's team; folds.
+  void readStep() {
+    stepKeys.clear();
+    stepQueries.clear();
+    for (size_t t = 0; inLanes() && t != tokens.size(); ++t) {
+      stepKeys.emplace_back();
+      stepQueries.emplace_back();
+      for (int64_t quad = 0; quad != state.quads; quad += columns) {
+        Expression at = lane + double(quad);
+        stepKeys.back().push_back(state.readStepKeys(tokens[t], at));
+        stepQueries.back().push_back(state.readStepQueries(tokens[t], at));
+      }
+    }
+  }
+
+  /// The keys and queries of token t of the step for the quad of a lane's turn.
+  Expression getKeys(size_t t, Expression quad, size_t turn) {
+    return inLanes() ? stepKeys[t][turn] : state.readStepKeys(tokens[t], quad);
+  }
+  Expression getQueries(size_t t, Expression quad, size_t turn) {
+    return inLanes() ? stepQueries[t][turn]
+                     : state.readStepQueries(tokens[t], quad);
+  }
+
+  /// body(quad, turn, values) for this lane's quads, of which `lanes` lanes
+  /// have one in each turn; unrolled if the step is in the lanes.
+  Expressions
+  forQuads(unsigned lanes, Expression lane, llvm::ArrayRef<Expression> init,
+           llvm::function_ref<Expressions(Expression, size_t,
+                                          llvm::ArrayRef<Expression>)>
+               body) {
+    if (!inLanes())
+      return k.accumulate(
+          state.quads, lanes, lane, init,
+          [&](Expression quad, llvm::ArrayRef<Expression> carried) {
+            return body(quad, 0, carried);
+          });
+    Expressions values(init.begin(), init.end());
+    for (size_t turn = 0; turn != stepKeys.front().size(); ++turn)
+      values = body(lane + double(turn * lanes), turn, values);
+    return values;
+  }
+
+  /// S^T k_t and S^T q_t, the share of this lane's team, of the state that the
+  /// step's tokens see: as stored, or folded and stored again.
   Sums readState() {
-    Sums zeros(tokens.size() * perToken, k.zeroVector());
-    return k.accumulate(
-        state.quads, teams, team, zeros,
-        [&](Expression quad, llvm::ArrayRef<Expression> carried) {
-          QuadRows rows = foldRows(quad);
-          Sums sums(carried.begin(), carried.end());
-          for (size_t t = 0; t != tokens.size(); ++t)
-            addRows(sums, t, quad, rows);
-          return sums;
+    return k.branch(
+        isFold,
+        [&] {
+          Expression count = state.getPending();
+          Expression scale = exp(state.getPendingDecay());
+          return multiplyState([&](Expression quad) {
+            QuadRows folded =
+                state.fold(quad, state.readRows(quad), count, scale);
+            state.writeRows(newRecurrent, quad, folded);
+            return folded;
+          });
+        },
+        [&] {
+          return multiplyState(
+              [&](Expression quad) { return state.readStored(quad); });
         });
   }
 
-  void addRows(Sums &sums, size_t t, Expression quad, const QuadRows &rows) {
-    Expression key = state.readStepKeys(tokens[t], quad);
-    Expression query = state.readStepQueries(tokens[t], quad);
+  using ReadRows = llvm::function_ref<QuadRows(Expression)>;
+  Sums multiplyState(ReadRows readRows) {
+    Sums zeros(tokens.size() * perToken, k.zeroVector());
+    if (!inLanes())
+      return k.accumulate(
+          state.quads, teams, team, zeros,
+          [&](Expression quad, llvm::ArrayRef<Expression> carried) {
+            QuadRows rows = readRows(quad);
+            Sums sums(carried.begin(), carried.end());
+            for (size_t t = 0; t != tokens.size(); ++t)
+              addRows(sums, t, rows, state.readStepKeys(tokens[t], quad),
+                      state.readStepQueries(tokens[t], quad));
+            return sums;
+          });
+    return k.loop(k.index(0), k.index(columns), 1, zeros,
+                  [&](Expression from, llvm::ArrayRef<Expression> carried) {
+                    Sums sums(carried.begin(), carried.end());
+                    auto share = [&](Expression quad) {
+                      Expressions components;
+                      for (unsigned i = 0; i != 4; ++i)
+                        components.push_back(
+                            k.shuffleFrom(quad[i], toI32(from)));
+                      return quern::vector(components);
+                    };
+                    for (size_t m = 0; m != stepKeys.front().size(); ++m) {
+                      QuadRows rows = readRows(from + double(m * columns));
+                      for (size_t t = 0; t != tokens.size(); ++t)
+                        addRows(sums, t, rows, share(stepKeys[t][m]),
+                                share(stepQueries[t][m]));
+                    }
+                    return sums;
+                  });
+  }
+
+  void addRows(Sums &sums, size_t t, const QuadRows &rows, Expression key,
+               Expression query) {
     Expression *sum = &sums[t * perToken];
     for (unsigned r = 0; r != 4; ++r) {
       sum[0] = fma(rows[r].a, key[r], sum[0]);
@@ -174,16 +239,15 @@ private:
   /// the features.
   Expressions multiplyRingKeys(Expression ringRow) {
     Expressions zeros(tokens.size() * 2, k.zeroVector());
-    Expressions products = k.accumulate(
-        state.quads, columns, lane / double(teams), zeros,
-        [&](Expression quad, llvm::ArrayRef<Expression> carried) {
+    Expressions products = forQuads(
+        columns, lane / double(teams), zeros,
+        [&](Expression quad, size_t turn, llvm::ArrayRef<Expression> carried) {
           Expression key = state.readKeys(ringRow, quad);
           Expressions next;
           for (size_t t = 0; t != tokens.size(); ++t)
             next.append(
-                {fma(key, state.readStepKeys(tokens[t], quad), carried[2 * t]),
-                 fma(key, state.readStepQueries(tokens[t], quad),
-                     carried[2 * t + 1])});
+                {fma(key, getKeys(t, quad, turn), carried[2 * t]),
+                 fma(key, getQueries(t, quad, turn), carried[2 * t + 1])});
           return next;
         });
     for (Expression &product : products)
@@ -248,20 +312,20 @@ private:
   Expressions multiplyStepKeys(Expression token) {
     size_t others = tokens.size() - 1;
     Expressions zeros(2 * others + 1, k.zeroVector());
-    Expressions products =
-        k.accumulate(state.quads, k.getSubgroupSize(), lane, zeros,
-                     [&](Expression quad, llvm::ArrayRef<Expression> carried) {
-                       Expression key = state.readStepKeys(token, quad);
-                       Expression query = state.readStepQueries(token, quad);
-                       Expressions next;
-                       for (size_t s = 0; s != others; ++s) {
-                         Expression other = state.readStepKeys(tokens[s], quad);
-                         next.append({fma(other, key, carried[2 * s]),
-                                      fma(other, query, carried[2 * s + 1])});
-                       }
-                       next.push_back(fma(key, query, carried[2 * others]));
-                       return next;
-                     });
+    Expressions products = forQuads(
+        k.getSubgroupSize(), lane, zeros,
+        [&](Expression quad, size_t turn, llvm::ArrayRef<Expression> carried) {
+          Expression key = state.readStepKeys(token, quad);
+          Expression query = state.readStepQueries(token, quad);
+          Expressions next;
+          for (size_t s = 0; s != others; ++s) {
+            Expression other = getKeys(s, quad, turn);
+            next.append({fma(other, key, carried[2 * s]),
+                         fma(other, query, carried[2 * s + 1])});
+          }
+          next.push_back(fma(key, query, carried[2 * others]));
+          return next;
+        });
     for (Expression &product : products)
       product = quern::sum(product);
     reduceAcross(k, products, 1, k.getSubgroupSize());
@@ -299,6 +363,7 @@ private:
   Expression lane, team, block, head, column, isFold;
   SequenceRow row;
   Expressions tokens, decays; ///< Of the step; decays are sums.
+  llvm::SmallVector<Expressions, 16> stepKeys, stepQueries; ///< If inLanes().
 };
 
 } // namespace

@@ -275,6 +275,8 @@ Status reference::gatedDeltaRule(const DeltaOperands &operands,
   for (size_t i = 0; i < sequences.size() / sequenceNumbers; ++i) {
     QUERN_ASSIGN_OR_RETURN(SequenceRow s,
                            readSequence(sequences, i, tokens, slots));
+    if (s.count == 0)
+      continue;
     int64_t span = s.position - s.folded + (s.update == 2 ? 0 : s.count);
     if (span > states.ring)
       return invalidArgument("sequence " + std::to_string(i) + ": " +

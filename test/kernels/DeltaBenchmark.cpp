@@ -1,9 +1,9 @@
 //===- DeltaBenchmark.cpp - CPU time of the gated delta rule --------------===//
 //
-// A prefill step of one layer on the device: chunked, token by token in one
-// kernel (scan), and as so many decode steps. A prefill starts at position 0; a
-// decode step finds half of its ring filled, and every time that the ring is
-// full it folds.
+// A step of one layer on the device: token by token with the state in registers
+// (scan), chunked, and for few tokens by the rule that only reads the state. A
+// prefill starts at position 0; the rule finds 8 tokens in its ring or, when it
+// folds, 16. The forms of a step take turns; each has the least time of its.
 //
 //===----------------------------------------------------------------------===//
 #include "test/kernels/DeltaBenchmark.h"
@@ -29,6 +29,9 @@ struct Heads {
 
 constexpr Heads models[] = {{"35B-A3B", 16, 32}, {"27B", 16, 48}};
 constexpr int64_t headDim = 128, ring = 32;
+/// A step of so many tokens may take the delta rule, and of so many tokens that
+/// it appends one is folded.
+constexpr int64_t maxRuleTokens = 8, foldEvery = 16;
 constexpr int64_t tokenCounts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
 
 double cpuSeconds() {
@@ -75,6 +78,14 @@ KernelCase makeStep(const Heads &heads, const char *family, int64_t tokens,
   return c;
 }
 
+/// One way to compute a step.
+struct Form {
+  const char *name;
+  KernelCase step;
+  CompiledKernel kernel;
+  double seconds = 1e9; ///< The least CPU time of a run.
+};
+
 class DeltaBenchmark {
 public:
   DeltaBenchmark(Device &device, const TargetDescription &target,
@@ -82,58 +93,81 @@ public:
       : device(device), target(target), heads(heads), repetitions(repetitions) {
   }
 
-  Status run() {
-    // Of one token; the ring holds `ring` and half of it is free at a fold.
-    QUERN_ASSIGN_OR_RETURN(
-        double append, measure(makeStep(heads, "delta_rule", 1, 108, 100, 0)));
-    QUERN_ASSIGN_OR_RETURN(
-        double fold, measure(makeStep(heads, "delta_rule", 1, 116, 100, 1)));
-    double decode = (append * 15 + fold) / 16;
-    for (int64_t tokens : tokenCounts)
-      QUERN_RETURN_IF_ERROR(measureTokens(tokens, decode * double(tokens)));
+  Status measure(int64_t tokens) {
+    QUERN_RETURN_IF_ERROR(
+        add("scan", makeStep(heads, "delta_scan", tokens, 0, 0, 2)));
+    KernelCase chunked = makeStep(heads, "delta_chunk", tokens, 0, 0, 2);
+    chunked.request.config["chunk"] = int64_t(target.deltaChunkTokens);
+    QUERN_RETURN_IF_ERROR(add("chunk", chunked));
+    if (tokens <= maxRuleTokens) {
+      QUERN_RETURN_IF_ERROR(
+          add("append", makeStep(heads, "delta_rule", tokens, 108, 100, 0)));
+      QUERN_RETURN_IF_ERROR(
+          add("fold", makeStep(heads, "delta_rule", tokens, 116, 100, 1)));
+    }
+    QUERN_RETURN_IF_ERROR(start(0));
+    print(tokens);
     return Status::ok();
   }
 
 private:
-  Status measureTokens(int64_t tokens, double decode) {
-    QUERN_ASSIGN_OR_RETURN(
-        double scan, measure(makeStep(heads, "delta_scan", tokens, 0, 0, 2)));
-    KernelCase chunked = makeStep(heads, "delta_chunk", tokens, 0, 0, 2);
-    chunked.request.config["chunk"] = int64_t(target.deltaChunkTokens);
-    QUERN_ASSIGN_OR_RETURN(double chunk, measure(chunked));
-    bool isChunked = tokens >= int64_t(target.deltaChunkMinTokens);
-    double chosen = isChunked ? chunk : scan;
-    std::printf("%-8s %4ld tokens  chunk %9.3f ms  scan %9.3f ms (%5.2fx)  "
-                "decode steps %9.3f ms (%5.2fx)  takes %s: %.2f of the best\n",
-                heads.name, tokens, chunk * 1e3, scan * 1e3, scan / chunk,
-                decode * 1e3, decode / chunk, isChunked ? "chunk" : "scan",
-                chosen / std::min(chunk, scan));
-    std::fflush(stdout);
+  Status add(const char *name, KernelCase step) {
+    QUERN_ASSIGN_OR_RETURN(CompiledKernel kernel,
+                           KernelCompiler().compile(step.request, target));
+    forms.push_back({name, std::move(step), std::move(kernel)});
     return Status::ok();
   }
 
-  /// The least CPU time of a run, in seconds.
-  Result<double> measure(const KernelCase &step) {
-    QUERN_ASSIGN_OR_RETURN(CompiledKernel kernel,
-                           KernelCompiler().compile(step.request, target));
-    double best = 1e9;
+  /// Sets up the forms from `at` on, each inside the one before it, so that all
+  /// of them are ready when they take turns.
+  Status start(size_t at) {
+    if (at == forms.size())
+      return takeTurns();
     KernelTimer timer = [&](const std::function<Status()> &run) {
-      Status status = run(); // Compiles the kernel.
-      for (int i = 0; status.isOk() && i != repetitions; ++i) {
-        double before = cpuSeconds();
-        status = run();
-        best = std::min(best, cpuSeconds() - before);
-      }
-      return status;
+      QUERN_RETURN_IF_ERROR(run()); // Compiles the kernel.
+      runs.push_back(run);
+      return start(at + 1);
     };
-    QUERN_RETURN_IF_ERROR(runKernel(device, kernel, step, timer).getStatus());
-    return best;
+    return runKernel(device, forms[at].kernel, forms[at].step, timer)
+        .getStatus();
+  }
+
+  Status takeTurns() {
+    for (int i = 0; i != repetitions; ++i)
+      for (size_t at = 0; at != forms.size(); ++at) {
+        double before = cpuSeconds();
+        QUERN_RETURN_IF_ERROR(runs[at]());
+        forms[at].seconds = std::min(forms[at].seconds, cpuSeconds() - before);
+      }
+    return Status::ok();
+  }
+
+  void print(int64_t tokens) const {
+    double scan = forms[0].seconds, chunk = forms[1].seconds;
+    bool isChunked = tokens >= int64_t(target.deltaChunkMinTokens);
+    std::printf("%-8s %4ld tokens  scan %8.3f ms  chunk %8.3f ms (%4.2fx)  "
+                "prefill takes %s: %.2f of the best",
+                heads.name, tokens, scan * 1e3, chunk * 1e3, scan / chunk,
+                isChunked ? "chunk" : "scan",
+                (isChunked ? chunk : scan) / std::min(chunk, scan));
+    if (tokens <= maxRuleTokens) {
+      double append = forms[2].seconds, fold = forms[3].seconds;
+      double share = double(tokens) / foldEvery;
+      std::printf("  rule: append %.3f ms, fold %.3f ms, mean %.3f ms (%.2fx)",
+                  append * 1e3, fold * 1e3,
+                  (append * (1 - share) + fold * share) * 1e3,
+                  scan / (append * (1 - share) + fold * share));
+    }
+    std::printf("\n");
+    std::fflush(stdout);
   }
 
   Device &device;
   const TargetDescription &target;
   const Heads &heads;
   int repetitions;
+  std::vector<Form> forms;
+  std::vector<std::function<Status()>> runs;
 };
 
 } // namespace
@@ -142,7 +176,8 @@ Status test::runDeltaBenchmark(Device &device, const TargetDescription &target,
                                int repetitions, std::string_view only) {
   for (const Heads &heads : models)
     if (only.empty() || only == heads.name)
-      QUERN_RETURN_IF_ERROR(
-          DeltaBenchmark(device, target, heads, repetitions).run());
+      for (int64_t tokens : tokenCounts)
+        QUERN_RETURN_IF_ERROR(
+            DeltaBenchmark(device, target, heads, repetitions).measure(tokens));
   return Status::ok();
 }

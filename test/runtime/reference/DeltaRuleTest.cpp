@@ -236,6 +236,22 @@ TEST(GatedDeltaRule, SequencesOfAStepDoNotMix) {
   EXPECT_EQ(together.updates, alone.updates);
 }
 
+TEST(GatedDeltaRule, LeavesTheStateOfAnUnusedRowAlone) {
+  Operands x(9, 15);
+  States states;
+  Sequence{}.run(states, x, 0, 9, 2);
+  States before = states;
+  Vector out;
+  for (int32_t update : {0, 1, 2})
+    for (int32_t position : {0, 9}) {
+      std::vector<int32_t> row = {1, 0, 0, position, 0, update, 0, 0};
+      ASSERT_TRUE(gatedDeltaRule(x.get(), states.get(), row, DataType::F32, out)
+                      .isOk());
+      EXPECT_EQ(states.recurrent, before.recurrent);
+      EXPECT_EQ(states.updates, before.updates);
+    }
+}
+
 TEST(GatedDeltaRule, RefusesMoreTokensThanTheRingHolds) {
   Operands x(9, 14);
   States states;
