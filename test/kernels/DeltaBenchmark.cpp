@@ -174,9 +174,12 @@ private:
 
 Status test::runDeltaBenchmark(Device &device, const TargetDescription &target,
                                int repetitions, std::string_view only) {
+  size_t slash = std::min(only.find('/'), only.size());
+  std::string_view name = only.substr(0, slash), count = only.substr(slash);
   for (const Heads &heads : models)
-    if (only.empty() || only == heads.name)
-      for (int64_t tokens : tokenCounts)
+    for (int64_t tokens : tokenCounts)
+      if ((name.empty() || name == heads.name) &&
+          (count.empty() || count == "/" + std::to_string(tokens)))
         QUERN_RETURN_IF_ERROR(
             DeltaBenchmark(device, target, heads, repetitions).measure(tokens));
   return Status::ok();
