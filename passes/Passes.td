@@ -389,14 +389,15 @@ def SpecializeExpertsPass
   let description = [{
     Gathered: one grid over the (token, slot) pairs, each of which reads the
     weights of its expert; nothing is prepared. Sorted: the pairs are counted
-    and sorted by expert on the device, and tiles of rows of one expert share
-    its weights; experts that nobody chose cost nothing.
+    and sorted by expert on the device into a list of tiles of up to `tile`
+    rows, which share one read of the weights. An expert's last tile is one of
+    the sizes tile, tile / 2, ..., 1; experts that nobody chose have none.
 
     The cost that counts is reading weights. With T tokens and k of E experts,
     each as likely as any other, E (1 - (1 - k/E)^T) experts are chosen, each
     T k / that many times. `auto` sorts from `min-reuse` choices per chosen
-    expert on: below, the three small dispatches and the unused rows of tiles
-    cost more than reading a weight again, which caches make cheaper.
+    expert on: below, the three small dispatches cost more than reading a few
+    weights again.
 
     Before:
     ```mlir
@@ -404,7 +405,7 @@ def SpecializeExpertsPass
     ```
     After:
     ```mlir
-    %y = qwen.experts %x, %e, %w, [@gate_up], [@down] tile 32 : tensor<512x64xf32>, tensor<512x2xi32>, tensor<512x2xf32>
+    %y = qwen.experts %x, %e, %w, [@gate_up], [@down] tile 8 : tensor<512x64xf32>, tensor<512x2xi32>, tensor<512x2xf32>
     ```
 
     Requires: static numbers of tokens.
@@ -417,11 +418,12 @@ def SpecializeExpertsPass
   let options = [
     Option<"form", "form", "std::string", /*default=*/"\"auto\"",
            "auto, gathered or sorted">,
-    Option<"minReuse", "min-reuse", "double", /*default=*/"4",
+    Option<"minReuse", "min-reuse", "double", /*default=*/"1.1",
            "Choices per chosen expert from which on pairs are sorted; set from "
            "the target">,
     Option<"tile", "tile", "int64_t", /*default=*/"0",
-           "Rows of a tile; 0: 32 if chosen experts fill it, else 16">
+           "Rows of the largest tile, a power of two; 0: 2, 4 or 8, about as "
+           "many as choose an expert">
   ];
   let statistics = [
     Statistic<"numGathered", "num-gathered", "Mixtures computed gathered">,

@@ -167,7 +167,7 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
   Option<double> expertsMinReuse{
       *this, "experts-min-reuse",
       llvm::cl::desc("Tokens per chosen expert from which on they are sorted"),
-      llvm::cl::init(4)};
+      llvm::cl::init(1.1)};
   Option<bool> fuse{*this, "fuse",
                     llvm::cl::desc("Fuse ops; false leaves each on its own"),
                     llvm::cl::init(true)};

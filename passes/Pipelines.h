@@ -41,7 +41,7 @@ struct PipelineOptions {
   int64_t prefillTokens = 512;     ///< tokens of the prefill program
   int64_t deltaChunk = 1;          ///< of gated delta rules in prefill
   int64_t deltaMinTokens = 1;      ///< of programs with such chunks
-  double expertsMinReuse = 4;      ///< from which on experts are sorted
+  double expertsMinReuse = 1.1;    ///< from which on experts are sorted
   bool fuse = true;                ///< off: leaves every op on its own
   bool keepIntermediates = false;  ///< temporaries share no memory
   int64_t attentionWorkgroups = 0; ///< see --qwen-lower-to-exec

@@ -47,37 +47,16 @@ public:
   Expressions multiply(Expression input, Expression choice) {
     Expression expert =
         toIndex(min(experts.read(choice), k.i32(k.dim("E") - 1)));
-    Expressions bases;
-    for (unsigned r = 0; r != rows; ++r) {
-      Expression row = firstRow + double(r);
-      if (linear.weightRows % rows != 0)
-        row = min(row, k.index(linear.weightRows - 1));
-      bases.push_back((expert * double(linear.weightRows) + row) *
-                      double(linear.octets()));
-    }
-    Expression inputBase = input * double(linear.octets());
-    Expressions zeros(rows, k.zeroVector());
-    Expressions products = k.accumulate(
-        linear.octets(), k.getSubgroupSize(), lane, zeros,
-        [&](Expression octet, llvm::ArrayRef<Expression> carried) {
-          Octet value =
-              k.reorder(x.readOctet(inputBase + octet), weight.naturalOrder());
-          Expressions sums;
-          for (unsigned r = 0; r != rows; ++r) {
-            Octet w = weight.readOctet(bases[r] + octet);
-            sums.push_back(fma(w.b, value.b, fma(w.a, value.a, carried[r])));
-          }
-          return sums;
-        });
-    for (Expression &product : products)
-      product = sum(product);
-    return products;
+    Expressions bases = makeRowBases(k, linear, firstRow, rows);
+    for (Expression &base : bases)
+      base = expert * double(linear.weightRows * linear.octets()) + base;
+    return accumulateShares(k, x, weight, linear.octets(),
+                            {input * double(linear.octets())}, bases);
   }
 
   /// Adds the lanes' shares and stores them as outputs of row `output`.
   void store(Expression output, Expressions products) {
-    for (Expression &product : products)
-      product = k.reduceAdd(product, k.getSubgroupSize());
+    products = sumShares(k, products, 1);
     k.when(lane == 0,
            [&] { storeOutputs(k, linear, out, output, firstRow, products); });
   }

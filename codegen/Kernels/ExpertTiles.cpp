@@ -1,11 +1,13 @@
 //===- ExpertTiles.cpp - experts, tiles of sorted pairs -------------------===//
 //
-// As linear for many tokens, where the input rows of a tile are those of the
-// pairs that expert_sort put there, and the weight is that of its expert. A
-// group whose tile does not exist ends at once, and rows of a tile that hold no
-// pair cost little.
+// As linear for few tokens, where the input rows of a tile are those of the
+// pairs that expert_sort put there, and the weight is that of its expert. There
+// is code for each size of a tile, and a workgroup walks the tiles of one size
+// after the other: devices that run vectors of lanes under a mask execute every
+// branch, taken or not, so neither a tile nor a workgroup may be empty.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/Kernels/ExpertTiles.h"
 #include "codegen/Kernels/KernelFamilies.h"
 #include "codegen/Kernels/Linear.h"
 
@@ -17,106 +19,96 @@ class ExpertTilesBuilder {
 public:
   ExpertTilesBuilder(KernelBuilder &k, const Linear &linear)
       : k(k), linear(linear),
-        tokens(std::min<int64_t>(k.getTarget().gemmTokens, k.dim("M"))),
-        rows(chooseRows(k, linear, k.getTarget().gemmRows)) {}
+        rows(chooseRows(k, linear, k.getTarget().gemvRows)) {}
 
+  /// Axis x counts weight rows, axis y the workgroups that share the tiles.
   Status build() {
+    QUERN_ASSIGN_OR_RETURN(std::vector<int64_t> sizes, getTileSizes(k));
     k.setSubgroups(k.getTarget().subgroupsPerWorkgroup);
-    int64_t tokenLanes = k.dim("M") / tokens;
-    int64_t lanes = k.launch.workgroupSize[0];
-    if (k.dim("M") % tokens != 0 || lanes % tokenLanes != 0)
-      return unsupported("tiles of " + std::to_string(k.dim("M")) +
-                         " rows do not fit a workgroup of " +
-                         std::to_string(lanes));
-    int64_t rowLanes = lanes / tokenLanes, tileRows = rowLanes * rows;
-    k.setGrid(0, (linear.weightRows + tileRows - 1) / tileRows);
-    k.setGrid(1, k.dim("TILES"));
+    int64_t perGroup = int64_t(rows) * k.getSubgroups();
+    int64_t rowGroups = (linear.weightRows + perGroup - 1) / perGroup;
+    walkers = std::clamp<int64_t>(k.getTarget().expertsWorkgroups / rowGroups,
+                                  1, k.dim("TILES"));
+    k.setGrid(0, rowGroups);
+    k.setGrid(1, walkers);
     x = k.getInput("x");
     pairs = k.getInput("pairs");
     weight = k.getInput("weight");
     out = getLinearOutput(k, linear, rows);
-    InputBuffer tileExperts = k.getInput("tile_experts");
-    InputBuffer tileCount = k.getInput("tile_count");
+    tileExperts = k.getInput("tile_experts");
+    InputBuffer tileEnds = k.getInput("tile_ends");
 
-    Expression thread =
-        k.getSubgroup() * double(k.getSubgroupSize()) + k.getLane();
-    Expression tile = k.getGroup(1);
-    firstSlot =
-        tile * double(k.dim("M")) + thread / double(rowLanes) * double(tokens);
-    firstRow = k.getGroup(0) * double(tileRows) +
-               thread % double(rowLanes) * double(rows);
-    bool rowsMayEnd = linear.weightRows % tileRows != 0;
-    k.when(tile < toIndex(tileCount.read(k.index(0))), [&] {
-      Expression expert =
-          toIndex(min(tileExperts.read(tile), k.i32(k.dim("E") - 1)));
-      buildTile(expert, rowsMayEnd);
-    });
+    lane = k.getLane();
+    firstRow = (k.getGroup(0) * double(k.getSubgroups()) + k.getSubgroup()) *
+               double(rows);
+    k.guard(
+        linear.weightRows % perGroup != 0,
+        [&] { return firstRow < double(linear.weightRows); },
+        [&] {
+          rowBases = makeRowBases(k, linear, firstRow, rows);
+          Expression first = k.index(0);
+          for (auto [i, size] : llvm::enumerate(sizes)) {
+            Expression end = toIndex(tileEnds.read(k.index(i)));
+            k.loop(first + k.getGroup(1), end, walkers,
+                   [&](Expression tile) { buildTile(tile, size); });
+            first = end;
+          }
+        });
     return Status::ok();
   }
 
 private:
-  void buildTile(Expression expert, bool rowsMayEnd) {
+  /// The products of the first `size` rows of a tile. Lane l knows the pair of
+  /// row l modulo `size`.
+  void buildTile(Expression tile, int64_t size) {
     int64_t total = k.dim("P"), perInput = total / k.dim("R");
-    Expressions tilePairs, tokenBases, rowBases;
-    for (unsigned t = 0; t != tokens; ++t) {
-      Expression pair = toIndex(pairs.read(firstSlot + double(t)));
-      tilePairs.push_back(pair);
-      Expression input = min(pair, k.index(total - 1)) / double(perInput);
-      tokenBases.push_back(input * double(linear.octets()));
-    }
-    for (unsigned r = 0; r != rows; ++r) {
-      Expression row = firstRow + double(r);
-      if (rowsMayEnd)
-        row = min(row, k.index(linear.weightRows - 1));
-      rowBases.push_back((expert * double(linear.weightRows) + row) *
-                         double(linear.octets()));
-    }
-    // Rows that hold no pair stand at the end of a tile. A lane computes as
-    // many as hold one, up to the next power of two, none if none does.
-    Expression used = k.i32(0);
-    for (Expression pair : tilePairs)
-      used = used + toI32(pair < double(total));
-    for (unsigned count = 1; count / 2 < tokens; count *= 2)
-      k.when((k.i32(count / 2) < used) & (used < k.i32(count + 1)), [&] {
-        unsigned most = std::min(count, tokens);
-        multiplyRows(llvm::ArrayRef<Expression>(tilePairs).take_front(most),
-                     llvm::ArrayRef<Expression>(tokenBases).take_front(most),
-                     rowBases, rowsMayEnd);
-      });
-  }
-
-  /// The products of some rows of a tile, stored where there is a pair.
-  void multiplyRows(llvm::ArrayRef<Expression> tilePairs,
-                    llvm::ArrayRef<Expression> tokenBases,
-                    llvm::ArrayRef<Expression> rowBases, bool rowsMayEnd) {
-    Expressions zeros(tilePairs.size() * rows, k.f32(0));
-    Expressions products =
-        k.loop(k.index(0), k.index(linear.octets()), 1, zeros,
-               [&](Expression octet, llvm::ArrayRef<Expression> carried) {
-                 return multiplyTile(k, x, weight, octet, tokenBases, rowBases,
-                                     carried);
-               });
-    for (size_t t = 0; t != tilePairs.size(); ++t) {
-      Expression isInside = tilePairs[t] < double(k.dim("P"));
-      if (rowsMayEnd)
-        isInside = isInside & (firstRow < double(linear.weightRows));
-      k.when(isInside, [&] {
-        storeOutputs(
-            k, linear, out, tilePairs[t], firstRow,
-            llvm::ArrayRef<Expression>(products).slice(t * rows, rows));
-      });
-    }
+    Expression expert =
+        toIndex(min(tileExperts.read(tile), k.i32(k.dim("E") - 1)));
+    Expressions bases;
+    for (Expression base : rowBases)
+      bases.push_back(expert * double(linear.weightRows * linear.octets()) +
+                      base);
+    Expression pair =
+        toIndex(pairs.read(tile * double(k.dim("M")) + lane % double(size)));
+    Expression input = min(pair, k.index(total - 1)) / double(perInput);
+    Expression inputBase = toI32(input * double(linear.octets()));
+    Expressions inputBases;
+    for (int64_t t = 0; t != size; ++t)
+      inputBases.push_back(toIndex(k.shuffleFrom(inputBase, k.i32(t))));
+    Expressions products = sumShares(
+        k, accumulateShares(k, x, weight, linear.octets(), inputBases, bases),
+        size);
+    k.when((lane < double(size)) & (pair < double(total)),
+           [&] { storeOutputs(k, linear, out, pair, firstRow, products); });
   }
 
   KernelBuilder &k;
   Linear linear;
-  unsigned tokens, rows;
-  InputBuffer x, pairs, weight;
+  unsigned rows;
+  int64_t walkers = 1;
+  InputBuffer x, pairs, tileExperts, weight;
   OutputBuffer out;
-  Expression firstSlot, firstRow;
+  Expression lane, firstRow;
+  Expressions rowBases;
 };
 
 } // namespace
+
+Result<std::vector<int64_t>> quern::getTileSizes(const KernelBuilder &k) {
+  int64_t most = k.dim("M");
+  if (most > int64_t(k.getSubgroupSize()) || (most & (most - 1)) != 0)
+    return unsupported("tiles of " + std::to_string(most) +
+                       " rows: not a power of two up to the subgroup size " +
+                       std::to_string(k.getSubgroupSize()));
+  std::vector<int64_t> sizes;
+  for (int64_t size = most; size != 0; size /= 2)
+    sizes.push_back(size);
+  if (int64_t(sizes.size()) != k.dim("SIZES"))
+    return invalidArgument("tiles of up to " + std::to_string(most) +
+                           " rows have " + std::to_string(sizes.size()) +
+                           " sizes, not " + std::to_string(k.dim("SIZES")));
+  return sizes;
+}
 
 Status quern::buildExpertTiles(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "C", 8));

@@ -57,6 +57,24 @@ Expressions multiplyTile(KernelBuilder &k, const InputBuffer &x,
                          llvm::ArrayRef<Expression> rowBases,
                          llvm::ArrayRef<Expression> carried);
 
+/// The lanes of a subgroup share the octets of a row: this lane's shares of the
+/// products of tokens and weight rows, [tokens, rows]. The bases are the first
+/// octets of the rows.
+Expressions accumulateShares(KernelBuilder &k, const InputBuffer &x,
+                             const InputBuffer &weight, int64_t octets,
+                             llvm::ArrayRef<Expression> tokenBases,
+                             llvm::ArrayRef<Expression> rowBases);
+
+/// Sums of shares [tokens, rows] across the lanes of a subgroup, which has at
+/// least as many lanes as there are tokens: lane l gets the products of token l
+/// modulo their number, rounded up to a power of two, with all rows.
+Expressions sumShares(KernelBuilder &k, llvm::ArrayRef<Expression> shares,
+                      unsigned tokens);
+
+/// First octets of `rows` consecutive weight rows, clamped to the last.
+Expressions makeRowBases(KernelBuilder &k, const Linear &linear,
+                         Expression firstRow, unsigned rows);
+
 /// Few tokens: a subgroup computes a few weight rows for all of them, its
 /// lanes share K, and every weight is read once.
 Status buildLinearRows(KernelBuilder &k, const Linear &linear);

@@ -1,13 +1,98 @@
 //===- LinearRows.cpp - linear for few tokens -----------------------------===//
 //
 // A subgroup owns `rows` weight rows; lane l reads octets l, l + lanes, ... of
-// each of them once and multiplies them with all tokens. One reduction per
-// product at the end.
+// each of them once and multiplies them with all tokens. The lanes' shares are
+// summed at the end, the tokens together.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/Linear.h"
 
 using namespace quern;
+
+/// As multiplyTile for one token, with a vector of partial sums for each row.
+static Expressions multiplyVectors(KernelBuilder &k, const InputBuffer &x,
+                                   const InputBuffer &weight, Expression input,
+                                   Expression octet,
+                                   llvm::ArrayRef<Expression> rowBases,
+                                   llvm::ArrayRef<Expression> carried) {
+  Octet value = k.reorder(x.readOctet(input), weight.naturalOrder());
+  Expressions sums;
+  for (size_t r = 0; r != rowBases.size(); ++r) {
+    Octet w = weight.readOctet(rowBases[r] + octet);
+    sums.push_back(fma(w.b, value.b, fma(w.a, value.a, carried[r])));
+  }
+  return sums;
+}
+
+Expressions quern::accumulateShares(KernelBuilder &k, const InputBuffer &x,
+                                    const InputBuffer &weight, int64_t octets,
+                                    llvm::ArrayRef<Expression> tokenBases,
+                                    llvm::ArrayRef<Expression> rowBases) {
+  size_t tokens = tokenBases.size(), rows = rowBases.size();
+  // Vectors make longer independent chains; more of them would be spilled.
+  Expressions zeros(tokens * rows, tokens == 1 ? k.zeroVector() : k.f32(0));
+  Expressions shares = k.accumulate(
+      octets, k.getSubgroupSize(), k.getLane(), zeros,
+      [&](Expression octet, llvm::ArrayRef<Expression> carried) {
+        return tokens == 1
+                   ? multiplyVectors(k, x, weight, tokenBases[0] + octet, octet,
+                                     rowBases, carried)
+                   : multiplyTile(k, x, weight, octet, tokenBases, rowBases,
+                                  carried);
+      });
+  for (Expression &share : shares)
+    if (share.isVector())
+      share = sum(share);
+  return shares;
+}
+
+/// Lane l gets the sum across lanes of value l modulo their number, which is
+/// rounded up to a power of two. Each step halves what a lane holds: it gives
+/// away what the other lane keeps.
+static Expression sumEach(KernelBuilder &k, Expressions values) {
+  unsigned distance = 1;
+  for (; values.size() > 1; distance *= 2) {
+    Expression isUpper = k.getLane() / double(distance) % 2 == 1;
+    Expressions halves;
+    for (size_t i = 0; i < values.size(); i += 2) {
+      Expression low = values[i];
+      Expression high = i + 1 < values.size() ? values[i + 1] : k.f32(0);
+      Expression kept = select(isUpper, high, low);
+      Expression given = select(isUpper, low, high);
+      halves.push_back(kept + k.shuffleXor(given, distance));
+    }
+    values = std::move(halves);
+  }
+  for (; distance < k.getSubgroupSize(); distance *= 2)
+    values[0] = values[0] + k.shuffleXor(values[0], distance);
+  return values[0];
+}
+
+Expressions quern::sumShares(KernelBuilder &k,
+                             llvm::ArrayRef<Expression> shares,
+                             unsigned tokens) {
+  size_t rows = shares.size() / tokens;
+  Expressions sums;
+  for (size_t r = 0; r != rows; ++r) {
+    Expressions column;
+    for (size_t t = 0; t != tokens; ++t)
+      column.push_back(shares[t * rows + r]);
+    sums.push_back(sumEach(k, std::move(column)));
+  }
+  return sums;
+}
+
+Expressions quern::makeRowBases(KernelBuilder &k, const Linear &linear,
+                                Expression firstRow, unsigned rows) {
+  Expressions bases;
+  for (unsigned r = 0; r != rows; ++r) {
+    Expression row = firstRow + double(r);
+    if (linear.weightRows % rows != 0)
+      row = min(row, k.index(linear.weightRows - 1));
+    bases.push_back(row * double(linear.octets()));
+  }
+  return bases;
+}
 
 namespace {
 
@@ -37,58 +122,16 @@ public:
 
 private:
   void buildRows() {
-    for (unsigned r = 0; r != rows; ++r) {
-      Expression row = firstRow + double(r);
-      if (linear.weightRows % rows != 0)
-        row = min(row, k.index(linear.weightRows - 1));
-      rowBases.push_back(row * double(linear.octets()));
-    }
-    Expressions zeros(tokens * rows, tokens == 1 ? k.zeroVector() : k.f32(0));
+    Expressions tokenBases;
+    for (int64_t t = 0; t != tokens; ++t)
+      tokenBases.push_back(k.index(t * linear.octets()));
     Expressions products =
-        k.accumulate(linear.octets(), k.getSubgroupSize(), lane, zeros,
-                     [&](Expression octet, llvm::ArrayRef<Expression> carried) {
-                       return multiply(octet, carried);
-                     });
-    for (Expression &product : products)
-      product = k.reduceAdd(product.isVector() ? sum(product) : product,
-                            k.getSubgroupSize());
-    store(products);
-  }
-
-  /// products[t * rows + r] += x[t] . weight[r], for one octet.
-  Expressions multiply(Expression octet, llvm::ArrayRef<Expression> carried) {
-    Expressions products(carried.begin(), carried.end());
-    llvm::SmallVector<Octet, 8> weights;
-    for (Expression base : rowBases)
-      weights.push_back(weight.readOctet(base + octet));
-    for (int64_t t = 0; t != tokens; ++t) {
-      Octet input = k.reorder(x.readOctet(octet + double(t * linear.octets())),
-                              weight.naturalOrder());
-      for (unsigned r = 0; r != rows; ++r) {
-        Expression &product = products[t * rows + r];
-        if (product.isVector())
-          product =
-              fma(weights[r].b, input.b, fma(weights[r].a, input.a, product));
-        else
-          product =
-              dot(weights[r].b, input.b, dot(weights[r].a, input.a, product));
-      }
-    }
-    return products;
-  }
-
-  /// Lane t stores the rows of token t, all in one go.
-  void store(llvm::ArrayRef<Expression> products) {
-    llvm::ArrayRef<Expression> mine = products.take_front(rows);
-    Expressions selected(mine.begin(), mine.end());
-    for (int64_t t = 1; t < tokens; ++t) {
-      Expression isMine = lane == double(t);
-      for (unsigned r = 0; r != rows; ++r)
-        selected[r] =
-            quern::select(isMine, products[t * rows + r], selected[r]);
-    }
+        sumShares(k,
+                  accumulateShares(k, x, weight, linear.octets(), tokenBases,
+                                   makeRowBases(k, linear, firstRow, rows)),
+                  tokens);
     k.when(lane < double(tokens),
-           [&] { storeOutputs(k, linear, out, lane, firstRow, selected); });
+           [&] { storeOutputs(k, linear, out, lane, firstRow, products); });
   }
 
   KernelBuilder &k;
@@ -98,7 +141,6 @@ private:
   InputBuffer x, weight;
   OutputBuffer out;
   Expression lane, firstRow;
-  Expressions rowBases;
 };
 
 } // namespace

@@ -251,6 +251,7 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
   });
   reader.readObject("experts", [&](ObjectReader &experts) {
     experts.readNotNegative("min_reuse", target.expertsMinReuse);
+    experts.read("workgroups", target.expertsWorkgroups, 1, 1 << 16);
   });
   reader.readNotNegative("memory_bandwidth", target.memoryBandwidth);
   QUERN_RETURN_IF_ERROR(reader.finish());

@@ -68,7 +68,9 @@ struct TargetDescription {
   uint32_t deltaChunkMinTokens = 8;
   /// Choices per chosen expert of a mixture from which on it is faster to sort
   /// tokens by expert than to read an expert's weights for each of its tokens.
-  double expertsMinReuse = 4;
+  double expertsMinReuse = 1.1;
+  /// Workgroups that walk the tiles of sorted tokens.
+  uint32_t expertsWorkgroups = 1024;
   /// Subgroups of a workgroup that shares one row (sampling, norms).
   uint32_t rowSubgroups = 1;
 

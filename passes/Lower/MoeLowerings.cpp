@@ -1,6 +1,8 @@
 //===- MoeLowerings.cpp - Kernel requests of mixtures of experts ----------===//
 #include "passes/Lower/MoeLowerings.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 using namespace quern;
 
@@ -57,7 +59,7 @@ struct ExpertsLowering {
 
   LogicalResult lowerGathered();
   LogicalResult lowerSorted(int64_t tileRows);
-  /// The pairs by expert: pairs, experts of the tiles, number of tiles.
+  /// The pairs by expert: pairs, experts of the tiles, ends of their sizes.
   SmallVector<DispatchArgument> sort(int64_t tileRows);
   DispatchArgument makeIntegers(ArrayRef<int64_t> shape) {
     return b.writeTemporary(
@@ -95,20 +97,21 @@ LogicalResult ExpertsLowering::lowerGathered() {
 }
 
 SmallVector<DispatchArgument> ExpertsLowering::sort(int64_t tileRows) {
-  // Every chosen expert may leave a tile with one row.
+  // Every chosen expert may leave a tile with one row. Tiles have tileRows,
+  // half as many, ..., one row.
   int64_t pairs = tokens * slots;
   int64_t tiles =
       (pairs + std::min(pairs, numExperts) * (tileRows - 1)) / tileRows;
   DispatchArgument counts = makeIntegers({numExperts});
   DispatchArgument sorted = makeIntegers({tiles, tileRows});
   DispatchArgument tileExperts = makeIntegers({tiles});
-  DispatchArgument tileCount = makeIntegers({1});
+  DispatchArgument tileEnds = makeIntegers({llvm::Log2_64(tileRows) + 1});
   b.dispatch(op, "expert_count", {numExperts, slots},
              {b.read(op.getExperts()), counts});
-  b.dispatch(op, "expert_sort", {numExperts, slots, tileRows},
-             {b.read(op.getExperts()), asRead(counts), sorted, tileExperts,
-              tileCount});
-  return {asRead(sorted), asRead(tileExperts), asRead(tileCount)};
+  b.dispatch(
+      op, "expert_sort", {numExperts, slots, tileRows},
+      {b.read(op.getExperts()), asRead(counts), sorted, tileExperts, tileEnds});
+  return {asRead(sorted), asRead(tileExperts), asRead(tileEnds)};
 }
 
 /// Sorted on the device; tiles of the pairs of one expert.

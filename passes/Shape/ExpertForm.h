@@ -14,13 +14,14 @@ inline double estimateExpertReuse(double tokens, double slots, double experts) {
   return tokens * slots / chosen;
 }
 
-/// Rows of the tiles of the sorted form; 0: gathered. Sorted from `minReuse`
-/// choices per chosen expert on.
+/// Rows of the largest tiles of the sorted form; 0: gathered. Sorted from
+/// `minReuse` choices per chosen expert on. Tiles are no larger than most
+/// experts fill: the rest of a larger one is computed for nothing. More than 8
+/// rows would need more registers than devices have.
 inline int64_t chooseExpertTile(double reuse, double minReuse) {
   if (reuse < minReuse)
     return 0;
-  // Two tiles of 16 share nothing; one of 32 pays if it is mostly full.
-  return reuse >= 32 ? 32 : 16;
+  return reuse >= 8 ? 8 : reuse >= 4 ? 4 : 2;
 }
 
 } // namespace quern

@@ -33,6 +33,10 @@ struct SpecializeExpertsPass
     if (form != "sorted" && form != "gathered" && form != "auto")
       return op.emitOpError() << "can't be computed in the form '" << form
                               << "', expected auto, gathered or sorted";
+    int64_t wanted = tile;
+    if (wanted < 0 || (wanted & (wanted - 1)) != 0)
+      return op.emitOpError() << "can't be computed in tiles of " << wanted
+                              << " rows, expected a power of two";
     double reuse = estimateExpertReuse(
         choices.getDimSize(0), choices.getDimSize(1),
         static_cast<double>(op.getSizes(symbols).numExperts));
@@ -46,7 +50,7 @@ struct SpecializeExpertsPass
       ++numGathered;
       return success();
     }
-    op.setTile(tile > 0 ? static_cast<int64_t>(tile) : rows);
+    op.setTile(wanted > 0 ? wanted : rows);
     ++numSorted;
     return success();
   }

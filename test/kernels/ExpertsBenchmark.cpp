@@ -1,23 +1,27 @@
 //===- ExpertsBenchmark.cpp - CPU time of mixtures of experts -------------===//
 //
 // One step of a mixture on the device in every form that it can be lowered to,
-// with weights of full size (random numbers, repeated) and random routing.
-// Plain is a loop over the experts that some token chose: one linear for gate
-// and up with SwiGLU and one for down, each on the rows of that expert. Its
-// rows are there in order and its sums are left out, which favours it.
+// with weights of full size (random numbers, repeated) and random routing,
+// beside two plain loops of general kernels, each its own dispatch:
+//
+//   plain    over all experts: gate, up, silu * up and down of all tokens, then
+//            the sum. What a device does that keeps routing to itself.
+//   host     over the chosen experts: a gather of the expert's tokens, padded
+//            to a power of two, and the same. The host has to know the routing
+//            before the step, which no program of Quern lets it.
+//
+// There is no kernel for the weighted sum into some rows; an addition of as
+// many rows stands for it.
 //
 //===----------------------------------------------------------------------===//
 #include "test/kernels/ExpertsBenchmark.h"
 
-#include "codegen/SPIRV/KernelCompiler.h"
 #include "passes/Shape/ExpertForm.h"
-#include "test/kernels/KernelCase.h"
-
-#include <sys/resource.h>
+#include "test/kernels/DeviceSteps.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
-#include <cstring>
 #include <numeric>
 #include <random>
 
@@ -36,138 +40,6 @@ constexpr Mixture mixtures[] = {{"30B-A3B", 2048, 128, 8, 768},
                                 {"Next", 2048, 512, 10, 512}};
 constexpr int64_t tokenCounts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
 
-double cpuSeconds() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval &t) { return t.tv_sec + t.tv_usec * 1e-6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-/// A tensor in device memory.
-struct DeviceTensor {
-  DataType type;
-  std::vector<int64_t> shape;
-  BufferRange range;
-
-  /// `count` slices of dimension 0 from `first` on, under another shape.
-  DeviceTensor slice(int64_t first, int64_t count,
-                     std::vector<int64_t> newShape) const {
-    uint64_t bytes = range.size / shape[0];
-    return {type,
-            std::move(newShape),
-            {range.buffer, range.offset + first * bytes, count * bytes}};
-  }
-};
-
-/// Buffers that live as long as this does.
-class Memory {
-public:
-  explicit Memory(Device &device) : device(device) {}
-  ~Memory() {
-    for (BufferHandle handle : handles)
-      device.free(handle);
-  }
-
-  Result<DeviceTensor> allocate(DataType type, std::vector<int64_t> shape) {
-    uint64_t bytes = dataTypeBits(type) / 8;
-    for (int64_t size : shape)
-      bytes *= size;
-    QUERN_ASSIGN_OR_RETURN(BufferHandle handle,
-                           device.allocate(bytes, MemoryKind::DeviceLocal));
-    handles.push_back(handle);
-    return DeviceTensor{type, std::move(shape), {handle, 0, bytes}};
-  }
-  /// Random numbers in [-scale, scale], the same ones every 8 MiB.
-  Result<DeviceTensor> allocateRandom(DataType type, std::vector<int64_t> shape,
-                                      double scale) {
-    QUERN_ASSIGN_OR_RETURN(DeviceTensor tensor, allocate(type, shape));
-    std::vector<std::byte> bytes =
-        makeRandom(type, {4 << 20}, scale, 1).encode();
-    for (uint64_t at = 0; at < tensor.range.size; at += bytes.size())
-      QUERN_RETURN_IF_ERROR(
-          device.upload(tensor.range.buffer, at,
-                        std::span(bytes).first(std::min<uint64_t>(
-                            bytes.size(), tensor.range.size - at))));
-    return tensor;
-  }
-  Result<DeviceTensor> allocateIntegers(std::vector<int64_t> shape,
-                                        const std::vector<int32_t> &values) {
-    QUERN_ASSIGN_OR_RETURN(DeviceTensor tensor, allocate(DataType::I32, shape));
-    QUERN_RETURN_IF_ERROR(device.upload(tensor.range.buffer, 0,
-                                        std::as_bytes(std::span(values))));
-    return tensor;
-  }
-
-private:
-  Device &device;
-  std::vector<BufferHandle> handles;
-};
-
-/// Dispatches, compiled and recorded.
-class Steps {
-public:
-  Steps(Device &device, const TargetDescription &target,
-        KernelCompiler &compiler)
-      : device(device), target(target), compiler(compiler) {}
-
-  using Config = std::map<std::string, ConfigValue>;
-  /// Adds a dispatch over `inputs` and `outputs`, in this order. It waits for
-  /// those before it unless it shares its inputs with the last one.
-  Status add(const std::string &family, const Config &config,
-             const std::vector<DeviceTensor> &inputs,
-             const std::vector<DeviceTensor> &outputs, bool waits = true) {
-    KernelRequest request{family, family, {}, config};
-    DispatchDescription dispatch;
-    for (const auto *tensors : {&inputs, &outputs})
-      for (const DeviceTensor &tensor : *tensors) {
-        request.arguments.push_back(
-            {tensors == &inputs ? ArgumentEffect::Read : ArgumentEffect::Write,
-             tensor.type, tensor.shape});
-        dispatch.arguments.push_back(tensor.range);
-      }
-    QUERN_ASSIGN_OR_RETURN(CompiledKernel kernel,
-                           compiler.compile(request, target));
-    KernelDescription description;
-    description.name = family;
-    description.entryPoint = kernel.entryPoint;
-    description.code = std::as_bytes(std::span(kernel.code));
-    description.workgroupSize = kernel.launch.workgroupSize;
-    for (KernelAccess access : kernel.accesses)
-      description.arguments.push_back(static_cast<ArgumentAccess>(access));
-    description.subgroupSize = kernel.launch.subgroupSize;
-    description.workgroupMemory = kernel.launch.workgroupMemory;
-    QUERN_ASSIGN_OR_RETURN(dispatch.kernel, device.createKernel(description));
-    // All counts are full: the grid is what it is at the full count.
-    dispatch.grid.groups = kernel.launch.grid;
-    dispatch.barrierBefore = waits && !program.dispatches.empty();
-    dispatch.label = family;
-    program.dispatches.push_back(std::move(dispatch));
-    return Status::ok();
-  }
-
-  /// The least CPU time of a run, in seconds.
-  Result<double> measure(int repetitions) {
-    program.name = "experts";
-    QUERN_ASSIGN_OR_RETURN(ProgramHandle handle, device.record(program));
-    double best = 1e9;
-    for (int i = 0; i <= repetitions; ++i) {
-      double before = cpuSeconds();
-      QUERN_RETURN_IF_ERROR(device.submit(handle, 1, 1));
-      QUERN_RETURN_IF_ERROR(device.wait(uint64_t(600) * 1000000000));
-      // The first run compiles the kernels.
-      if (i != 0)
-        best = std::min(best, cpuSeconds() - before);
-    }
-    return best;
-  }
-
-private:
-  Device &device;
-  const TargetDescription &target;
-  KernelCompiler &compiler;
-  ProgramDescription program;
-};
-
 /// k different experts for each token.
 std::vector<int32_t> chooseExperts(const Mixture &mixture, int64_t tokens) {
   std::mt19937 engine(3);
@@ -182,28 +54,52 @@ std::vector<int32_t> chooseExperts(const Mixture &mixture, int64_t tokens) {
   return choices;
 }
 
+/// One way to compute a step, and its least CPU time.
+struct Form {
+  std::string name;
+  int64_t tile = 0;  ///< As --qwen-specialize-experts chooses it; -1: plain.
+  double factor = 1; ///< Only 1 / factor of the work is run.
+  ProgramDescription program;
+  double seconds = 1e9;
+};
+
+const KernelConfig kSwiglu = {{"epilogue", std::string("swiglu")}};
+const KernelConfig kNone = {{"epilogue", std::string("none")}};
+
 /// One mixture: its weights, and its forms at one number of tokens.
 class ExpertsBenchmark {
 public:
   ExpertsBenchmark(Device &device, const TargetDescription &target,
                    const Mixture &mixture, int repetitions)
       : device(device), target(target), m(mixture), repetitions(repetitions),
-        weights(device) {}
+        kernels(device, target), weights(device) {}
 
   Status run();
 
 private:
-  Status measureTokens(int64_t tokens);
-  Result<double> measureGathered();
-  Result<double> measureSorted(int64_t tileRows);
-  Result<double> measurePlain();
+  Status measureTokens(int64_t count);
+  Status measure(std::vector<Form> &forms);
+  void print(const std::vector<Form> &forms);
+
+  Result<Form> makeGathered(DeviceMemory &memory);
+  Result<Form> makeSorted(DeviceMemory &memory, int64_t tileRows);
+  Result<Form> makePlain(DeviceMemory &memory);
+  Result<Form> makeHost(DeviceMemory &memory);
+  /// The linear layers of one expert on some rows, with kernels for many rows.
+  Result<Form> makeDense(DeviceMemory &memory);
+  struct Rows {
+    DeviceTensor gate, up, gated, product, sum;
+  };
+  Result<Rows> allocateRows(DeviceMemory &memory, int64_t count);
+  Status addExpert(Form &form, const DeviceTensor &input, const Rows &rows,
+                   int64_t expert);
 
   Device &device;
   const TargetDescription &target;
   const Mixture &m;
   int repetitions;
-  KernelCompiler compiler;
-  Memory weights;
+  KernelSet kernels;
+  DeviceMemory weights;
   DeviceTensor gateUp, down;
 
   // Of the step.
@@ -212,27 +108,23 @@ private:
   DeviceTensor x, experts, scales;
 };
 
-const Steps::Config kSwiglu = {{"epilogue", std::string("swiglu")}};
-const Steps::Config kNone = {{"epilogue", std::string("none")}};
-
-Result<double> ExpertsBenchmark::measureGathered() {
-  Memory memory(device);
-  Steps steps(device, target, compiler);
+Result<Form> ExpertsBenchmark::makeGathered(DeviceMemory &memory) {
+  Form form{"gathered", 0, 1, {}};
   QUERN_ASSIGN_OR_RETURN(
       DeviceTensor gated,
       memory.allocate(DataType::F32, {tokens, m.slots, m.intermediate}));
   QUERN_ASSIGN_OR_RETURN(DeviceTensor out,
                          memory.allocate(DataType::F32, {tokens, m.hidden}));
-  QUERN_RETURN_IF_ERROR(
-      steps.add("expert_rows", kSwiglu, {x, experts, gateUp}, {gated}));
-  QUERN_RETURN_IF_ERROR(
-      steps.add("expert_sum", {}, {gated, experts, scales, down}, {out}));
-  return steps.measure(repetitions);
+  QUERN_RETURN_IF_ERROR(kernels.add(form.program, "expert_rows", kSwiglu,
+                                    {x, experts, gateUp}, {gated}));
+  QUERN_RETURN_IF_ERROR(kernels.add(form.program, "expert_sum", {},
+                                    {gated, experts, scales, down}, {out}));
+  return form;
 }
 
-Result<double> ExpertsBenchmark::measureSorted(int64_t tileRows) {
-  Memory memory(device);
-  Steps steps(device, target, compiler);
+Result<Form> ExpertsBenchmark::makeSorted(DeviceMemory &memory,
+                                          int64_t tileRows) {
+  Form form{"sorted" + std::to_string(tileRows), tileRows, 1, {}};
   int64_t pairs = tokens * m.slots;
   int64_t tiles =
       (pairs + std::min(pairs, m.experts) * (tileRows - 1)) / tileRows;
@@ -242,7 +134,9 @@ Result<double> ExpertsBenchmark::measureSorted(int64_t tileRows) {
   QUERN_ASSIGN_OR_RETURN(DeviceTensor counts, integers({m.experts}));
   QUERN_ASSIGN_OR_RETURN(DeviceTensor sorted, integers({tiles, tileRows}));
   QUERN_ASSIGN_OR_RETURN(DeviceTensor tileExperts, integers({tiles}));
-  QUERN_ASSIGN_OR_RETURN(DeviceTensor tileCount, integers({1}));
+  QUERN_ASSIGN_OR_RETURN(
+      DeviceTensor ends,
+      integers({int64_t(std::bit_width(uint64_t(tileRows)))}));
   QUERN_ASSIGN_OR_RETURN(
       DeviceTensor gated,
       memory.allocate(DataType::F32, {tokens, m.slots, m.intermediate}));
@@ -251,79 +145,170 @@ Result<double> ExpertsBenchmark::measureSorted(int64_t tileRows) {
       memory.allocate(DataType::F32, {tokens, m.slots, m.hidden}));
   QUERN_ASSIGN_OR_RETURN(DeviceTensor out,
                          memory.allocate(DataType::F32, {tokens, m.hidden}));
-  QUERN_RETURN_IF_ERROR(steps.add("expert_count", {}, {experts}, {counts}));
-  QUERN_RETURN_IF_ERROR(steps.add("expert_sort", {}, {experts, counts},
-                                  {sorted, tileExperts, tileCount}));
-  QUERN_RETURN_IF_ERROR(steps.add("expert_tiles", kSwiglu,
-                                  {x, sorted, tileExperts, tileCount, gateUp},
-                                  {gated}));
-  QUERN_RETURN_IF_ERROR(steps.add("expert_tiles", kNone,
-                                  {gated, sorted, tileExperts, tileCount, down},
-                                  {products}));
+  ProgramDescription &p = form.program;
   QUERN_RETURN_IF_ERROR(
-      steps.add("expert_combine", {}, {products, scales}, {out}));
-  return steps.measure(repetitions);
+      kernels.add(p, "expert_count", {}, {experts}, {counts}));
+  QUERN_RETURN_IF_ERROR(kernels.add(p, "expert_sort", {}, {experts, counts},
+                                    {sorted, tileExperts, ends}));
+  QUERN_RETURN_IF_ERROR(kernels.add(p, "expert_tiles", kSwiglu,
+                                    {x, sorted, tileExperts, ends, gateUp},
+                                    {gated}));
+  QUERN_RETURN_IF_ERROR(kernels.add(p, "expert_tiles", kNone,
+                                    {gated, sorted, tileExperts, ends, down},
+                                    {products}));
+  QUERN_RETURN_IF_ERROR(
+      kernels.add(p, "expert_combine", {}, {products, scales}, {out}));
+  return form;
 }
 
-Result<double> ExpertsBenchmark::measurePlain() {
-  Memory memory(device);
-  Steps steps(device, target, compiler);
-  int64_t pairs = tokens * m.slots;
-  QUERN_ASSIGN_OR_RETURN(
-      DeviceTensor rows,
-      memory.allocateRandom(DataType::F32, {pairs, m.hidden}, 1));
-  QUERN_ASSIGN_OR_RETURN(
-      DeviceTensor gated,
-      memory.allocate(DataType::F32, {pairs, m.intermediate}));
-  QUERN_ASSIGN_OR_RETURN(DeviceTensor products,
-                         memory.allocate(DataType::F32, {pairs, m.hidden}));
-  int64_t first = 0;
-  for (int32_t e = 0; e != m.experts; ++e) {
-    int64_t count = std::ranges::count(routing, e);
-    if (count == 0)
-      continue;
-    DeviceTensor hidden = gated.slice(first, count, {count, m.intermediate});
-    QUERN_RETURN_IF_ERROR(
-        steps.add("linear", kSwiglu,
-                  {rows.slice(first, count, {count, m.hidden}),
-                   gateUp.slice(e, 1, {2 * m.intermediate, m.hidden})},
-                  {hidden}));
-    QUERN_RETURN_IF_ERROR(steps.add(
-        "linear", kNone, {hidden, down.slice(e, 1, {m.hidden, m.intermediate})},
-        {products.slice(first, count, {count, m.hidden})}));
-    first += count;
+Result<ExpertsBenchmark::Rows>
+ExpertsBenchmark::allocateRows(DeviceMemory &memory, int64_t count) {
+  Rows rows;
+  for (DeviceTensor *tensor : {&rows.gate, &rows.up, &rows.gated}) {
+    QUERN_ASSIGN_OR_RETURN(
+        *tensor, memory.allocate(DataType::F32, {count, m.intermediate}));
   }
-  return steps.measure(repetitions);
+  for (DeviceTensor *tensor : {&rows.product, &rows.sum}) {
+    QUERN_ASSIGN_OR_RETURN(*tensor,
+                           memory.allocate(DataType::F32, {count, m.hidden}));
+  }
+  return rows;
+}
+
+Status ExpertsBenchmark::addExpert(Form &form, const DeviceTensor &input,
+                                   const Rows &rows, int64_t expert) {
+  ProgramDescription &p = form.program;
+  DeviceTensor both = gateUp.slice(expert, 1, {2 * m.intermediate, m.hidden});
+  std::vector<int64_t> half = {m.intermediate, m.hidden};
+  QUERN_RETURN_IF_ERROR(
+      kernels.add(p, "linear", kNone,
+                  {input, both.slice(0, m.intermediate, half)}, {rows.gate}));
+  QUERN_RETURN_IF_ERROR(kernels.add(
+      p, "linear", kNone,
+      {input, both.slice(m.intermediate, m.intermediate, half)}, {rows.up},
+      /*waits=*/false));
+  QUERN_RETURN_IF_ERROR(
+      kernels.add(p, "swiglu", {}, {rows.gate, rows.up}, {rows.gated}));
+  QUERN_RETURN_IF_ERROR(kernels.add(
+      p, "linear", kNone,
+      {rows.gated, down.slice(expert, 1, {m.hidden, m.intermediate})},
+      {rows.product}));
+  return kernels.add(p, "residual_add", {}, {rows.sum, rows.product},
+                     {rows.sum});
+}
+
+Result<Form> ExpertsBenchmark::makePlain(DeviceMemory &memory) {
+  // Every expert costs the same.
+  int64_t count = std::min<int64_t>(m.experts, tokens <= 64 ? 8 : 2);
+  Form form{"plain", -1, double(m.experts) / double(count), {}};
+  QUERN_ASSIGN_OR_RETURN(Rows rows, allocateRows(memory, tokens));
+  for (int64_t e = 0; e != count; ++e)
+    QUERN_RETURN_IF_ERROR(addExpert(form, x, rows, e));
+  return form;
+}
+
+Result<Form> ExpertsBenchmark::makeHost(DeviceMemory &memory) {
+  Form form{"host", -1, 1, {}};
+  std::map<int64_t, Rows> rowsOf;
+  std::map<int64_t, DeviceTensor> inputOf;
+  for (int64_t e = 0; e != m.experts; ++e) {
+    std::vector<int32_t> mine;
+    for (size_t pair = 0; pair != routing.size(); ++pair)
+      if (routing[pair] == e)
+        mine.push_back(int32_t(pair / m.slots));
+    if (mine.empty())
+      continue;
+    int64_t count = int64_t(std::bit_ceil(mine.size()));
+    mine.resize(count, mine.front());
+    if (!rowsOf.contains(count)) {
+      QUERN_ASSIGN_OR_RETURN(rowsOf[count], allocateRows(memory, count));
+      QUERN_ASSIGN_OR_RETURN(inputOf[count],
+                             memory.allocate(DataType::F32, {count, m.hidden}));
+    }
+    QUERN_ASSIGN_OR_RETURN(DeviceTensor indices,
+                           memory.allocateIntegers({count}, mine));
+    QUERN_RETURN_IF_ERROR(kernels.add(form.program, "select_rows", {},
+                                      {x, indices}, {inputOf[count]}));
+    QUERN_RETURN_IF_ERROR(addExpert(form, inputOf[count], rowsOf[count], e));
+  }
+  return form;
+}
+
+Result<Form> ExpertsBenchmark::makeDense(DeviceMemory &memory) {
+  int64_t count = std::min<int64_t>(tokens * m.slots, 128);
+  Form form{"dense", -1, double(tokens * m.slots) / double(count), {}};
+  QUERN_ASSIGN_OR_RETURN(
+      DeviceTensor input,
+      memory.allocateRandom(DataType::F32, {count, m.hidden}, 1));
+  QUERN_ASSIGN_OR_RETURN(Rows rows, allocateRows(memory, count));
+  QUERN_RETURN_IF_ERROR(addExpert(form, input, rows, 0));
+  return form;
+}
+
+Status ExpertsBenchmark::measure(std::vector<Form> &forms) {
+  std::vector<ProgramHandle> programs;
+  for (Form &form : forms) {
+    form.program.name = form.name;
+    QUERN_ASSIGN_OR_RETURN(ProgramHandle handle, device.record(form.program));
+    programs.push_back(handle);
+  }
+  // The first run compiles the kernels.
+  for (int turn = 0; turn <= repetitions; ++turn)
+    for (size_t i = 0; i != forms.size(); ++i) {
+      QUERN_ASSIGN_OR_RETURN(double seconds, timeProgram(device, programs[i]));
+      if (turn != 0)
+        forms[i].seconds =
+            std::min(forms[i].seconds, seconds * forms[i].factor);
+    }
+  return Status::ok();
+}
+
+void ExpertsBenchmark::print(const std::vector<Form> &forms) {
+  int64_t tile = chooseExpertTile(
+      estimateExpertReuse(double(tokens), double(m.slots), double(m.experts)),
+      target.expertsMinReuse);
+  const Form *chosen = nullptr, *best = nullptr;
+  std::printf("| %s | %ld |", m.name, tokens);
+  for (const Form &form : forms) {
+    std::printf(" %.1f |", form.seconds * 1e3);
+    if (form.tile == tile)
+      chosen = &form;
+    if (form.tile >= 0 && (!best || form.seconds < best->seconds))
+      best = &form;
+  }
+  double operations =
+      3 * double(tokens * m.slots) * double(m.hidden) * double(m.intermediate);
+  std::printf(
+      " %s | %.2f | %.2f | %.2f | %.3f |\n", chosen->name.c_str(),
+      chosen->seconds / best->seconds, forms[0].seconds / chosen->seconds,
+      forms[1].seconds / chosen->seconds, chosen->seconds * 1e9 / operations);
+  std::fflush(stdout);
 }
 
 Status ExpertsBenchmark::measureTokens(int64_t count) {
   tokens = count;
   routing = chooseExperts(m, tokens);
-  Memory memory(device);
+  DeviceMemory memory(device);
   QUERN_ASSIGN_OR_RETURN(
       x, memory.allocateRandom(DataType::F32, {tokens, m.hidden}, 1));
   QUERN_ASSIGN_OR_RETURN(experts,
                          memory.allocateIntegers({tokens, m.slots}, routing));
   QUERN_ASSIGN_OR_RETURN(
       scales, memory.allocateRandom(DataType::F32, {tokens, m.slots}, 1));
-  QUERN_ASSIGN_OR_RETURN(double plain, measurePlain());
-  std::printf("%-8s %4ld tokens  plain %9.2f ms", m.name, tokens, plain * 1e3);
-  auto print = [&](const char *form, double seconds) {
-    std::printf("  %s %9.2f ms (%.2fx)", form, seconds * 1e3, plain / seconds);
-    std::fflush(stdout);
+  std::vector<Form> forms;
+  auto add = [&](Result<Form> form) -> Status {
+    QUERN_ASSIGN_OR_RETURN(Form made, std::move(form));
+    forms.push_back(std::move(made));
+    return Status::ok();
   };
-  QUERN_ASSIGN_OR_RETURN(double gathered, measureGathered());
-  print("gathered", gathered);
-  for (int64_t tile : {4, 8, 16, 32}) {
-    QUERN_ASSIGN_OR_RETURN(double sorted, measureSorted(tile));
-    print(("sorted" + std::to_string(tile)).c_str(), sorted);
-  }
-  int64_t tile = chooseExpertTile(
-      estimateExpertReuse(double(tokens), double(m.slots), double(m.experts)),
-      target.expertsMinReuse);
-  std::printf("  chosen: %s\n",
-              tile == 0 ? "gathered"
-                        : ("sorted" + std::to_string(tile)).c_str());
+  QUERN_RETURN_IF_ERROR(add(makePlain(memory)));
+  QUERN_RETURN_IF_ERROR(add(makeHost(memory)));
+  QUERN_RETURN_IF_ERROR(add(makeDense(memory)));
+  QUERN_RETURN_IF_ERROR(add(makeGathered(memory)));
+  for (int64_t tileRows : {2, 4, 8})
+    QUERN_RETURN_IF_ERROR(add(makeSorted(memory, tileRows)));
+  QUERN_RETURN_IF_ERROR(measure(forms));
+  print(forms);
   return Status::ok();
 }
 
@@ -345,6 +330,10 @@ Status ExpertsBenchmark::run() {
 Status test::runExpertsBenchmark(Device &device,
                                  const TargetDescription &target,
                                  int repetitions, std::string_view only) {
+  std::printf(
+      "| model | tokens | plain ms | host ms | dense ms | gathered ms | "
+      "sorted2 ms | sorted4 ms | sorted8 ms | chosen | chosen / best | "
+      "plain / chosen | host / chosen | ns per multiply-add |\n");
   for (const Mixture &mixture : mixtures)
     if (only.empty() || only == mixture.name)
       QUERN_RETURN_IF_ERROR(

@@ -3,7 +3,9 @@
 #include "runtime/reference/Reference.h"
 #include "test/kernels/KernelCase.h"
 
+#include <bit>
 #include <cmath>
+#include <iterator>
 
 using namespace quern;
 using namespace quern::test;
@@ -149,32 +151,44 @@ KernelCase makeExpertSum(MoeTypes types, MoeShape s, Routing routing) {
 
 /// What expert_count and expert_sort compute for the tokens of the run.
 struct Sorted {
-  Tensor counts, pairs, tileExperts, tileCount;
+  Tensor counts, pairs, tileExperts, tileEnds;
   int64_t tiles = 0;
 };
+
+/// The smallest of tileRows, tileRows / 2, ..., 1 that holds `count` rows.
+int64_t sizeOfTile(int64_t count, int64_t tileRows) {
+  while (tileRows / 2 >= count)
+    tileRows /= 2;
+  return tileRows;
+}
 
 Sorted sortPairs(const MoeShape &s, const Tensor &choices, int64_t tileRows) {
   int64_t total = s.tokens.total * s.slots;
   int64_t most =
       (total + std::min(s.experts, total) * (tileRows - 1)) / tileRows;
+  int64_t numSizes = std::bit_width(uint64_t(tileRows));
   Sorted sorted = {makeZeros(DataType::I32, {s.experts}),
                    makeZeros(DataType::I32, {most, tileRows}),
                    makeZeros(DataType::I32, {most}),
-                   makeZeros(DataType::I32, {1})};
-  for (int32_t e = 0; e != s.experts; ++e) {
-    std::vector<int32_t> mine;
-    for (int32_t pair = 0; pair != int32_t(s.tokens.run * s.slots); ++pair)
-      if (choices.integers[pair] == e)
-        mine.push_back(pair);
-    sorted.counts.integers[e] = int32_t(mine.size());
-    for (size_t first = 0; first < mine.size(); first += tileRows) {
-      for (int64_t row = 0; row != tileRows; ++row)
-        sorted.pairs.integers[sorted.tiles * tileRows + row] =
-            first + row < mine.size() ? mine[first + row] : -1;
-      sorted.tileExperts.integers[sorted.tiles++] = e;
-    }
+                   makeZeros(DataType::I32, {numSizes})};
+  std::vector<std::vector<int32_t>> mine(s.experts);
+  for (int32_t pair = 0; pair != int32_t(s.tokens.run * s.slots); ++pair)
+    mine[choices.integers[pair]].push_back(pair);
+  for (int32_t e = 0; e != s.experts; ++e)
+    sorted.counts.integers[e] = int32_t(mine[e].size());
+  for (int64_t i = 0; i != numSizes; ++i) {
+    for (int32_t e = 0; e != s.experts; ++e)
+      for (int64_t first = 0; first < std::ssize(mine[e]); first += tileRows) {
+        int64_t count = std::min(tileRows, std::ssize(mine[e]) - first);
+        if (sizeOfTile(count, tileRows) != tileRows >> i)
+          continue;
+        for (int64_t row = 0; row != tileRows; ++row)
+          sorted.pairs.integers[sorted.tiles * tileRows + row] =
+              row < count ? mine[e][first + row] : -1;
+        sorted.tileExperts.integers[sorted.tiles++] = e;
+      }
+    sorted.tileEnds.integers[i] = int32_t(sorted.tiles);
   }
-  sorted.tileCount.integers[0] = int32_t(sorted.tiles);
   return sorted;
 }
 
@@ -183,7 +197,7 @@ KernelCase makeExpertCount(MoeShape s, Routing routing) {
       {"expert_count", "expert_count", {}, {}}, {}, {}, s.tokens.run, 1};
   Tensor choices = makeChoices(s, routing);
   c.addInput(choices);
-  c.addOutput({sortPairs(s, choices, 16).counts});
+  c.addOutput({sortPairs(s, choices, 8).counts});
   return c;
 }
 
@@ -195,7 +209,7 @@ KernelCase makeExpertSort(MoeShape s, Routing routing, int64_t tileRows) {
   c.addInput(sorted.counts);
   c.addOutput({sorted.pairs, 0, 0, sorted.tiles * tileRows});
   c.addOutput({sorted.tileExperts, 0, 0, sorted.tiles});
-  c.addOutput({sorted.tileCount});
+  c.addOutput({sorted.tileEnds});
   return c;
 }
 
@@ -211,7 +225,7 @@ KernelCase makeExpertTiles(MoeTypes types, MoeShape s, Routing routing,
   c.addInput(isDown ? gated : data.x);
   c.addInput(sorted.pairs);
   c.addInput(sorted.tileExperts);
-  c.addInput(sorted.tileCount);
+  c.addInput(sorted.tileEnds);
   c.addInput(isDown ? data.down : interleaveHalves(data.gateUp));
   if (!isDown) {
     c.addOutput({gated, 2e-6, relativeTolerance(types.compute),
@@ -304,35 +318,44 @@ constexpr std::pair<Routing, const char *> routings[] = {
     {Routing::OneExpert, "one"},
     {Routing::EachItsOwn, "own"}};
 
+struct SortedCase {
+  MoeShape shape;
+  MoeTypes types;
+  int64_t tileRows;
+};
+
 void addSorted(std::vector<NamedCase> &cases) {
-  constexpr MoeShape shapes[] = {
-      {{1, 1}, 2, 8, 64, 48},     {{41, 17}, 3, 6, 48, 40},
-      {{64, 64}, 8, 16, 128, 72}, {{600, 600}, 2, 5, 64, 48},
-      {{70, 2}, 2, 64, 64, 40},   {{600, 431}, 1, 3, 64, 40},
-      {{8, 2}, 3, 8, 64, 32},     {{8, 3}, 3, 8, 64, 32}};
-  constexpr MoeTypes types[] = {{DataType::F32, DataType::BF16},
-                                {DataType::F16, DataType::F16},
-                                {DataType::BF16, DataType::F32}};
-  for (const MoeShape &shape : shapes)
-    for (auto [routing, routingName] : routings)
-      for (int64_t tileRows : {16, 32}) {
-        std::string name = routingName + std::string("_") + describe(shape) +
-                           "_tile" + std::to_string(tileRows);
-        if (tileRows == 16)
-          cases.push_back({"expert_count_" + name, "expert_count",
-                           [=] { return makeExpertCount(shape, routing); }});
-        cases.push_back({"expert_sort_" + name, "expert_sort", [=] {
-                           return makeExpertSort(shape, routing, tileRows);
+  constexpr DataType f32 = DataType::F32, f16 = DataType::F16,
+                     bf16 = DataType::BF16;
+  constexpr SortedCase sortedCases[] = {
+      {{{1, 1}, 2, 8, 64, 48}, {f32, bf16}, 8},
+      {{{2, 2}, 3, 16, 64, 40}, {f32, f32}, 4},
+      {{{8, 2}, 3, 8, 64, 32}, {f16, f16}, 8},
+      {{{8, 3}, 3, 8, 64, 32}, {f32, bf16}, 2},
+      {{{41, 17}, 3, 6, 48, 40}, {bf16, f32}, 8},
+      {{{64, 64}, 8, 16, 128, 72}, {f32, bf16}, 8},
+      {{{70, 2}, 2, 64, 64, 40}, {f32, bf16}, 1},
+      {{{300, 299}, 4, 40, 64, 40}, {f16, bf16}, 8},
+      {{{600, 600}, 2, 5, 64, 48}, {f32, bf16}, 8},
+      {{{600, 431}, 1, 3, 64, 40}, {f32, f16}, 4}};
+  for (const SortedCase &c : sortedCases)
+    for (auto [routing, routingName] : routings) {
+      std::string name = routingName + std::string("_") + describe(c.shape) +
+                         "_tile" + std::to_string(c.tileRows);
+      cases.push_back({"expert_count_" + name, "expert_count",
+                       [=] { return makeExpertCount(c.shape, routing); }});
+      cases.push_back({"expert_sort_" + name, "expert_sort", [=] {
+                         return makeExpertSort(c.shape, routing, c.tileRows);
+                       }});
+      for (bool isDown : {false, true})
+        cases.push_back({std::string("expert_tiles_") +
+                             (isDown ? "down_" : "") +
+                             typeName(c.types.compute) + "_" + name,
+                         "expert_tiles", [=] {
+                           return makeExpertTiles(c.types, c.shape, routing,
+                                                  c.tileRows, isDown);
                          }});
-        MoeTypes type = types[cases.size() % 3];
-        for (bool isDown : {false, true})
-          cases.push_back(
-              {std::string("expert_tiles_") + (isDown ? "down_" : "") +
-                   typeName(type.compute) + "_" + name,
-               "expert_tiles", [=] {
-                 return makeExpertTiles(type, shape, routing, tileRows, isDown);
-               }});
-      }
+    }
   for (DataType type : {DataType::F32, DataType::F16, DataType::BF16})
     cases.push_back({"expert_combine_" + typeName(type), "expert_combine",
                      [=] { return makeExpertCombine(type, {41, 17}, 3, 96); }});
