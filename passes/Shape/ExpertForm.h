@@ -15,13 +15,13 @@ inline double estimateExpertReuse(double tokens, double slots, double experts) {
 }
 
 /// Rows of the largest tiles of the sorted form; 0: gathered. Sorted from
-/// `minReuse` choices per chosen expert on. Tiles are no larger than most
-/// experts fill: the rest of a larger one is computed for nothing. More than 8
-/// rows would need more registers than devices have.
+/// `minReuse` choices per chosen expert on. Larger tiles read weights less
+/// often, but compute more rows for nothing where an expert's rest does not
+/// fill one. More than 8 rows would need more registers than devices have.
 inline int64_t chooseExpertTile(double reuse, double minReuse) {
   if (reuse < minReuse)
     return 0;
-  return reuse >= 8 ? 8 : reuse >= 4 ? 4 : 2;
+  return reuse >= 16 ? 8 : reuse >= 2 ? 4 : 2;
 }
 
 } // namespace quern

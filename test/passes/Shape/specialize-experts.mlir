@@ -35,15 +35,14 @@ func.func @pair(%x: tensor<2x8xf32>, %e: tensor<2x2xi32>, %w: tensor<2x2xf32>) -
 // 64 tokens choose each of 16 experts about 8 times.
 // CHECK-LABEL: func.func @short
 func.func @short(%x: tensor<64x8xf32>, %e: tensor<64x2xi32>, %w: tensor<64x2xf32>) -> tensor<64x8xf32> {
-  // CHECK: [@gate_up], [@down] tile 8 : tensor<64x8xf32>
+  // CHECK: [@gate_up], [@down] tile 4 : tensor<64x8xf32>
   %y = qwen.experts %x, %e, %w, [@gate_up], [@down] : tensor<64x8xf32>, tensor<64x2xi32>, tensor<64x2xf32>
   return %y : tensor<64x8xf32>
 }
 
-// Tiles of 8 would be half empty.
-// CHECK-LABEL: func.func @middle
-func.func @middle(%x: tensor<40x8xf32>, %e: tensor<40x2xi32>, %w: tensor<40x2xf32>) -> tensor<40x8xf32> {
-  // CHECK: [@gate_up], [@down] tile 4 : tensor<40x8xf32>
-  %y = qwen.experts %x, %e, %w, [@gate_up], [@down] : tensor<40x8xf32>, tensor<40x2xi32>, tensor<40x2xf32>
-  return %y : tensor<40x8xf32>
+// CHECK-LABEL: func.func @long
+func.func @long(%x: tensor<512x8xf32>, %e: tensor<512x2xi32>, %w: tensor<512x2xf32>) -> tensor<512x8xf32> {
+  // CHECK: [@gate_up], [@down] tile 8 : tensor<512x8xf32>
+  %y = qwen.experts %x, %e, %w, [@gate_up], [@down] : tensor<512x8xf32>, tensor<512x2xi32>, tensor<512x2xf32>
+  return %y : tensor<512x8xf32>
 }
