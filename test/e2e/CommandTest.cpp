@@ -32,9 +32,11 @@ struct Outcome {
   std::string output; ///< stdout and stderr.
 };
 
+} // namespace
+
 /// Runs build/bin/quern through the shell.
-Outcome quernCommand(const std::string &arguments,
-                     const std::string &prefix = "") {
+static Outcome quernCommand(const std::string &arguments,
+                            const std::string &prefix = "") {
   std::string command = prefix + QUERN_BINARY_DIR "/bin/quern " + arguments;
   Outcome outcome;
   FILE *pipe = popen(("( " + command + " ) 2>&1").c_str(), "r");
@@ -48,12 +50,12 @@ Outcome quernCommand(const std::string &arguments,
   return outcome;
 }
 
-std::string readAll(const std::string &path) {
+static std::string readAll(const std::string &path) {
   auto text = readWholeFile(path, uint64_t(64) << 20);
   return text.isOk() ? *text : std::string();
 }
 
-size_t countEntries(const std::string &folder) {
+static size_t countEntries(const std::string &folder) {
   return std::distance(fs::directory_iterator(folder),
                        fs::directory_iterator());
 }
@@ -165,8 +167,9 @@ TEST(CommandTest, DumpsIRAndKernels) {
 //===----------------------------------------------------------------------===//
 
 /// One line "quern: error: ..." that contains `expected`, exit code 1 or 2.
-void expectError(const std::string &arguments, const std::string &expected,
-                 const std::string &prefix = "") {
+static void expectError(const std::string &arguments,
+                        const std::string &expected,
+                        const std::string &prefix = "") {
   Outcome outcome = quernCommand(arguments, prefix);
   EXPECT_TRUE(outcome.exitCode == 1 || outcome.exitCode == 2)
       << arguments << " exited with " << outcome.exitCode << "\n"
@@ -263,5 +266,3 @@ TEST(CommandTest, NoBundleForAMachineThatCannotRunIt) {
   ASSERT_EQ(compile.exitCode, 0) << compile.output;
   expectError("run " + bundle + " -p x", "cooperative-matrix");
 }
-
-} // namespace

@@ -3,8 +3,11 @@
 
 #include "runtime/device/DeviceRegistry.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <map>
 
@@ -96,6 +99,73 @@ promptLogits(Engine &engine, const std::vector<int32_t> &tokens, size_t chunk) {
   QUERN_RETURN_IF_ERROR(
       feed(engine, *sequence, tokens, chunk, ResultRows::All, results));
   return std::move(results.logits);
+}
+
+namespace {
+/// Keeps the rows of each entry of a step apart.
+class EntryCollector : public StepResults {
+public:
+  void onResult(size_t entry, size_t, int32_t,
+                std::span<const float> row) override {
+    logits[entry].emplace_back(row.begin(), row.end());
+  }
+  std::array<std::vector<std::vector<float>>, 4> logits;
+};
+} // namespace
+
+Result<std::vector<std::vector<std::vector<float>>>>
+raggedLogits(Engine &engine, const std::vector<std::vector<int32_t>> &prompts) {
+  QUERN_RETURN_IF_ERROR(engine.setLogitsWanted(true));
+  std::vector<std::vector<std::vector<float>>> logits(prompts.size());
+  std::vector<std::unique_ptr<Sequence>> sequences(prompts.size());
+  for (std::unique_ptr<Sequence> &sequence : sequences) {
+    QUERN_ASSIGN_OR_RETURN(sequence, engine.createSequence());
+  }
+  std::array<size_t, 4> shares = {1, 2, 13, 17}, fed = {};
+  while (true) {
+    std::vector<StepEntry> entries;
+    std::vector<size_t> order;
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      size_t count = std::min(shares[i], prompts[i].size() - fed[i]);
+      if (count == 0)
+        continue;
+      entries.push_back({sequences[i].get(),
+                         std::span(prompts[i]).subspan(fed[i], count),
+                         ResultRows::All, nullptr});
+      order.push_back(i);
+      fed[i] += count;
+    }
+    if (entries.empty())
+      break;
+    EntryCollector step;
+    QUERN_RETURN_IF_ERROR(engine.run(entries, step));
+    for (size_t e = 0; e < order.size(); ++e)
+      std::ranges::move(step.logits[e], std::back_inserter(logits[order[e]]));
+    // The short prompts are followed by single tokens of the long ones.
+    for (size_t &share : shares)
+      share = share % 17 + 1;
+  }
+  QUERN_RETURN_IF_ERROR(engine.getModel().getDevice().checkDiagnostics());
+  return logits;
+}
+
+Result<double> relativeError(Engine &engine, const Golden &golden,
+                             std::initializer_list<std::string> prompts) {
+  double errors = 0, squares = 0;
+  size_t vocab = engine.getGeometry().vocabSize;
+  for (const std::string &prompt : prompts) {
+    QUERN_ASSIGN_OR_RETURN(
+        std::vector<std::vector<float>> rows,
+        promptLogits(engine, golden.integers(prompt + ".input_ids")));
+    std::vector<float> expected = golden.floats(prompt + ".logits");
+    if (expected.size() != rows.size() * vocab)
+      return internalError(prompt + ": another number of logits");
+    for (size_t i = 0; i < expected.size(); ++i) {
+      errors += std::pow(rows[i / vocab][i % vocab] - double(expected[i]), 2);
+      squares += std::pow(double(expected[i]), 2);
+    }
+  }
+  return std::sqrt(errors / squares);
 }
 
 Result<GreedyResult> greedyContinuation(Engine &engine,

@@ -3,6 +3,7 @@
 #define QUERN_TEST_E2E_ENDTOEND_H
 
 #include "runtime/engine/Engine.h"
+#include "test/support/Golden.h"
 #include "tools/compile/CompileOptions.h"
 
 #include <memory>
@@ -32,6 +33,16 @@ Result<std::unique_ptr<Engine>> loadForTest(const std::string &bundle);
 Result<std::vector<std::vector<float>>>
 promptLogits(Engine &engine, const std::vector<int32_t> &tokens,
              size_t chunk = SIZE_MAX);
+
+/// The same for up to four prompts at once, each in a sequence of its own. They
+/// have uneven shares of the steps, so that steps mix prompts that begin, go on
+/// and end.
+Result<std::vector<std::vector<std::vector<float>>>>
+raggedLogits(Engine &engine, const std::vector<std::vector<int32_t>> &prompts);
+
+/// The relative root-mean-square error of the logits of these prompts.
+Result<double> relativeError(Engine &engine, const Golden &golden,
+                             std::initializer_list<std::string> prompts);
 
 struct GreedyResult {
   std::vector<int32_t> ids;

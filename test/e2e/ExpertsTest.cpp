@@ -63,6 +63,8 @@ private:
 
 const std::string kLayer = "model.layers.0.";
 
+} // namespace
+
 SafetensorsTensor &RoutedModel::add(const std::string &name,
                                     std::vector<uint64_t> shape, double scale) {
   std::vector<float> &numbers = storage[name];
@@ -162,18 +164,26 @@ std::vector<float> RoutedModel::expectedLogits(int32_t id) const {
   return logits;
 }
 
+namespace {
+
 /// How the tokens of a step choose.
 enum class Load { OneExpert, EachItsOwn, Skewed };
 
+} // namespace
+
 /// The id of token t: in OneExpert all choose the same two experts, in
 /// EachItsOwn neighbours share none, in Skewed half of them choose the same.
-int32_t tokenOf(Load load, int64_t t) {
+static int32_t tokenOf(Load load, int64_t t) {
   if (load == Load::OneExpert || (load == Load::Skewed && t % 2))
     return static_cast<int32_t>(5 + kExperts * (t % 4));
   return static_cast<int32_t>(t % 311);
 }
 
+namespace {
+
 class UnevenRoutingTest : public testing::TestWithParam<Load> {};
+
+} // namespace
 
 TEST_P(UnevenRoutingTest, NoTokenIsLost) {
   QUERN_REQUIRE_VULKAN();
@@ -240,5 +250,3 @@ TEST(ExpertLayoutTest, FusedExpertsGiveTheSameLogits) {
     EXPECT_LE(maxAbsDifference((*rows)[t].data(), &expected[t * vocab], vocab),
               1e-3);
 }
-
-} // namespace

@@ -5,8 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "test/support/Golden.h"
-#include "runtime/base/File.h"
-#include "runtime/base/Json.h"
 #include "runtime/device/DeviceRegistry.h"
 #include "test/e2e/EndToEnd.h"
 
@@ -18,15 +16,15 @@
 using namespace quern;
 using namespace quern::test;
 
-namespace {
-
 /// The tolerance for f32 engines: the logits' standard deviation is about 2.5
 /// and the reference itself is within 2e-4 of f64.
-constexpr double kLogitTolerance = 1e-3;
+static constexpr double kLogitTolerance = 1e-3;
 
-std::string checkpointPath(const std::string &model) {
+static std::string checkpointPath(const std::string &model) {
   return std::string(QUERN_SOURCE_DIR) + "/test/data/checkpoints/" + model;
 }
+
+namespace {
 
 class GoldenTest : public testing::TestWithParam<const char *> {
 protected:
@@ -58,8 +56,10 @@ protected:
   std::unique_ptr<Golden> golden;
 };
 
+} // namespace
+
 /// Gap between the two largest logits of a row.
-double topMargin(const float *row, size_t count) {
+static double topMargin(const float *row, size_t count) {
   float best = -INFINITY, second = -INFINITY;
   for (size_t i = 0; i < count; ++i) {
     if (row[i] > best) {
@@ -120,93 +120,32 @@ TEST_P(GoldenTest, GreedyContinuations) {
 
 TEST_P(GoldenTest, FourRaggedSequencesEqualEachAlone) {
   ASSERT_NO_FATAL_FAILURE(load("f32"));
-  ASSERT_TRUE(engine->setLogitsWanted(true).isOk());
-  struct Rows : StepResults {
-    void onResult(size_t entry, size_t, int32_t,
-                  std::span<const float> row) override {
-      logits[entry].emplace_back(row.begin(), row.end());
-    }
-    std::vector<std::vector<float>> logits[4];
-  } results;
-  std::vector<int32_t> prompts[4];
-  std::unique_ptr<Sequence> sequences[4];
-  for (size_t i = 0; i < 4; ++i) {
-    prompts[i] = golden->integers(std::string(goldenPrompts[i]) + ".input_ids");
-    prompts[i].resize(std::min<size_t>(prompts[i].size(), 60));
-    auto sequence = engine->createSequence();
-    ASSERT_TRUE(sequence.isOk()) << sequence.getStatus().getMessage();
-    sequences[i] = std::move(*sequence);
+  std::vector<std::vector<int32_t>> prompts;
+  for (std::string prompt : goldenPrompts) {
+    prompts.push_back(golden->integers(prompt + ".input_ids"));
+    prompts.back().resize(std::min<size_t>(prompts.back().size(), 60));
   }
-  // Uneven shares, so that steps mix prompts that begin, go on and end.
-  size_t share[4] = {1, 2, 13, 17}, fed[4] = {};
-  for (bool more = true; more;) {
-    more = false;
-    std::vector<StepEntry> entries;
-    std::vector<size_t> order;
-    for (size_t i = 0; i < 4; ++i) {
-      size_t count = std::min(share[i], prompts[i].size() - fed[i]);
-      if (count == 0)
-        continue;
-      entries.push_back({sequences[i].get(),
-                         std::span(prompts[i]).subspan(fed[i], count),
-                         ResultRows::All, nullptr});
-      order.push_back(i);
-      fed[i] += count;
-      more = true;
-    }
-    if (!more)
-      break;
-    Rows step;
-    Status status = engine->run(entries, step);
-    ASSERT_TRUE(status.isOk()) << status.getMessage();
-    for (size_t e = 0; e < order.size(); ++e)
-      for (auto &row : step.logits[e])
-        results.logits[order[e]].push_back(std::move(row));
-  }
+  auto logits = raggedLogits(*engine, prompts);
+  ASSERT_TRUE(logits.isOk()) << logits.getStatus().getMessage();
   size_t vocab = engine->getGeometry().vocabSize;
-  for (size_t i = 0; i < 4; ++i) {
+  for (size_t i = 0; i < prompts.size(); ++i) {
     std::vector<float> expected =
         golden->floats(std::string(goldenPrompts[i]) + ".logits");
     expected.resize(prompts[i].size() * vocab);
-    EXPECT_LE(compare(results.logits[i], expected), kLogitTolerance)
+    EXPECT_LE(compare((*logits)[i], expected), kLogitTolerance)
         << goldenPrompts[i];
   }
-  Status status = engine->getModel().getDevice().checkDiagnostics();
-  EXPECT_TRUE(status.isOk()) << status.getMessage();
 }
 
-/// The relative RMS error that transformers itself has in bf16, from
-/// golden.json; 16-bit engines may have twice that.
-double referenceError16(const std::string &model) {
-  auto text = readWholeFile(std::string(QUERN_SOURCE_DIR) +
-                                "/test/data/goldens/" + model + "/golden.json",
-                            1 << 20);
-  if (!text.isOk())
-    return 0;
-  auto document = parseJson(*text);
-  if (!document.isOk())
-    return 0;
-  auto measured = document->root().get("measured");
-  auto run = measured->get("bf16_run_vs_float32");
-  return *run->get("rel_rms")->asDouble();
-}
-
+/// 16-bit engines may have twice the error that transformers itself has in
+/// bf16.
 TEST_P(GoldenTest, SixteenBitComputeIsAsCloseAsTransformers) {
   for (std::string compute : {"f16", "bf16"}) {
     ASSERT_NO_FATAL_FAILURE(load(compute));
     for (std::string prompt : goldenPrompts) {
-      auto rows =
-          promptLogits(*engine, golden->integers(prompt + ".input_ids"));
-      ASSERT_TRUE(rows.isOk()) << rows.getStatus().getMessage();
-      std::vector<float> expected = golden->floats(prompt + ".logits");
-      size_t vocab = engine->getGeometry().vocabSize;
-      double error = 0, norm = 0;
-      for (size_t i = 0; i < expected.size(); ++i) {
-        double difference = (*rows)[i / vocab][i % vocab] - double(expected[i]);
-        error += difference * difference;
-        norm += double(expected[i]) * expected[i];
-      }
-      EXPECT_LE(std::sqrt(error / norm), 2 * referenceError16(GetParam()))
+      auto error = relativeError(*engine, *golden, {prompt});
+      ASSERT_TRUE(error.isOk()) << error.getStatus().getMessage();
+      EXPECT_LE(*error, 2 * golden->bf16RelativeError())
           << compute << " " << prompt;
     }
   }
@@ -214,9 +153,5 @@ TEST_P(GoldenTest, SixteenBitComputeIsAsCloseAsTransformers) {
 
 INSTANTIATE_TEST_SUITE_P(Qwen3, GoldenTest, testing::ValuesIn(goldenModels),
                          [](const auto &info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
+                           return toTestName(info.param);
                          });
-
-} // namespace

@@ -16,15 +16,13 @@
 using namespace quern;
 using namespace quern::test;
 
-namespace {
-
 /// Hidden states of the reference are within 2e-5 of f64.
-constexpr double kHiddenTolerance = 1e-4;
+static constexpr double kHiddenTolerance = 1e-4;
 
 /// The arena ranges that hold the stream after 0, 1, ... layers: what the
 /// embedding gave, and the last sum of each layer. All layers add equally often
 /// (attention, MLP or experts, shared expert).
-std::vector<const bundle::Binding *>
+static std::vector<const bundle::Binding *>
 findResidualStream(const bundle::TargetPrograms &target,
                    const bundle::Program &program, size_t layers) {
   std::vector<const bundle::Binding *> stream, sums;
@@ -47,7 +45,7 @@ findResidualStream(const bundle::TargetPrograms &target,
 }
 
 /// Where the routers put the chosen experts, in the order of the layers.
-std::vector<const bundle::Binding *>
+static std::vector<const bundle::Binding *>
 findChosenExperts(const bundle::TargetPrograms &target,
                   const bundle::Program &program) {
   std::vector<const bundle::Binding *> choices;
@@ -59,8 +57,9 @@ findChosenExperts(const bundle::TargetPrograms &target,
 }
 
 /// Compares the experts that each token of t41 was sent to.
-void checkChosenExperts(LoadedModel &device, const LoadedProgram &prefill,
-                        const Golden &golden) {
+static void checkChosenExperts(LoadedModel &device,
+                               const LoadedProgram &prefill,
+                               const Golden &golden) {
   auto choices = findChosenExperts(device.getTarget(), *prefill.description);
   size_t compared = 0;
   for (size_t layer = 0; layer < device.getModel().num_hidden_layers();
@@ -80,11 +79,15 @@ void checkChosenExperts(LoadedModel &device, const LoadedProgram &prefill,
   EXPECT_EQ(compared, choices.size());
 }
 
+namespace {
+
 struct Ignore : StepResults {
   void onResult(size_t, size_t, int32_t, std::span<const float>) override {}
 };
 
 class HiddenStatesTest : public testing::TestWithParam<const char *> {};
+
+} // namespace
 
 TEST_P(HiddenStatesTest, EveryLayerAgrees) {
   QUERN_REQUIRE_VULKAN();
@@ -135,15 +138,11 @@ TEST_P(HiddenStatesTest, EveryLayerAgrees) {
   }
 }
 
-std::string nameOf(const testing::TestParamInfo<const char *> &info) {
-  std::string name = info.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
+static std::string nameOf(const testing::TestParamInfo<const char *> &info) {
+  return toTestName(info.param);
 }
 
 INSTANTIATE_TEST_SUITE_P(Qwen3, HiddenStatesTest,
                          testing::ValuesIn(goldenModels), nameOf);
 INSTANTIATE_TEST_SUITE_P(Hybrids, HiddenStatesTest,
                          testing::ValuesIn(hybridModels), nameOf);
-
-} // namespace

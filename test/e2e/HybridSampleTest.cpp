@@ -71,9 +71,11 @@ protected:
   }
 };
 
+} // namespace
+
 /// The greedy answer, and what drafts of this depth did for it.
-std::vector<int32_t> answer(Engine &engine, const Item &item, int32_t depth,
-                            SpeculationStatistics &sum) {
+static std::vector<int32_t> answer(Engine &engine, const Item &item,
+                                   int32_t depth, SpeculationStatistics &sum) {
   auto sequence = engine.createSequence();
   EXPECT_TRUE(sequence.isOk());
   GenerationOptions options;
@@ -97,8 +99,6 @@ std::vector<int32_t> answer(Engine &engine, const Item &item, int32_t depth,
   }
   return ids;
 }
-
-} // namespace
 
 TEST_F(HybridSampleTest, DraftsChangeNoToken) {
   QUERN_REQUIRE_VULKAN();

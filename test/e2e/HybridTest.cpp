@@ -20,19 +20,11 @@ using namespace quern::test;
 
 namespace {
 
-struct HybridModel {
-  const char *name;
-  bool isShared;
-  std::string root() const {
-    return isShared ? sharedGoldens() : storedGoldens();
-  }
-};
-
 constexpr double tolerance = 1e-3;
 
 using Rows = std::vector<std::vector<float>>;
 
-class HybridTest : public testing::TestWithParam<HybridModel> {
+class HybridTest : public testing::TestWithParam<GoldenModel> {
 protected:
   void SetUp() override {
     QUERN_REQUIRE_VULKAN();
@@ -87,6 +79,8 @@ protected:
 /// What three models are enough for.
 class StoredHybridTest : public HybridTest {};
 
+} // namespace
+
 TEST_P(HybridTest, LogitsOfEveryPrompt) {
   ASSERT_NO_FATAL_FAILURE(load("f32"));
   for (std::string prompt : goldenPrompts)
@@ -128,88 +122,35 @@ TEST_P(HybridTest, GreedyTokens) {
   }
 }
 
-/// Four prompts with uneven shares, so that steps mix prompts that begin, go on
-/// and end.
 TEST_P(HybridTest, FourRaggedSequencesEqualEachAlone) {
   ASSERT_NO_FATAL_FAILURE(load("f32"));
-  ASSERT_TRUE(engine->setLogitsWanted(true).isOk());
-  struct Collected : StepResults {
-    void onResult(size_t entry, size_t, int32_t,
-                  std::span<const float> row) override {
-      logits[entry].emplace_back(row.begin(), row.end());
-    }
-    Rows logits[4];
-  };
-  Rows logits[4];
-  std::vector<int32_t> prompts[4];
-  std::unique_ptr<Sequence> sequences[4];
-  for (size_t i = 0; i < 4; ++i) {
-    prompts[i] = golden->integers(std::string(goldenPrompts[i]) + ".input_ids");
-    auto sequence = engine->createSequence();
-    ASSERT_TRUE(sequence.isOk()) << sequence.getStatus().getMessage();
-    sequences[i] = std::move(*sequence);
-  }
-  size_t share[4] = {1, 2, 13, 17}, fed[4] = {};
-  while (true) {
-    std::vector<StepEntry> entries;
-    std::vector<size_t> order;
-    for (size_t i = 0; i < 4; ++i) {
-      size_t count = std::min(share[i], prompts[i].size() - fed[i]);
-      if (count == 0)
-        continue;
-      entries.push_back({sequences[i].get(),
-                         std::span(prompts[i]).subspan(fed[i], count),
-                         ResultRows::All, nullptr});
-      order.push_back(i);
-      fed[i] += count;
-    }
-    if (entries.empty())
-      break;
-    Collected step;
-    Status status = engine->run(entries, step);
-    ASSERT_TRUE(status.isOk()) << status.getMessage();
-    for (size_t e = 0; e < order.size(); ++e)
-      for (auto &row : step.logits[e])
-        logits[order[e]].push_back(std::move(row));
-    // The short prompts are followed by single tokens of the long ones.
-    std::ranges::for_each(share, [](size_t &s) { s = s % 17 + 1; });
-  }
-  for (size_t i = 0; i < 4; ++i)
-    EXPECT_LE(differenceTo(logits[i], logitsKey(goldenPrompts[i])), tolerance)
+  std::vector<std::vector<int32_t>> prompts;
+  for (std::string prompt : goldenPrompts)
+    prompts.push_back(golden->integers(prompt + ".input_ids"));
+  auto logits = raggedLogits(*engine, prompts);
+  ASSERT_TRUE(logits.isOk()) << logits.getStatus().getMessage();
+  for (size_t i = 0; i < prompts.size(); ++i)
+    EXPECT_LE(differenceTo((*logits)[i], logitsKey(goldenPrompts[i])),
+              tolerance)
         << goldenPrompts[i];
-  Status status = engine->getModel().getDevice().checkDiagnostics();
-  EXPECT_TRUE(status.isOk()) << status.getMessage();
 }
 
 TEST_P(StoredHybridTest, SixteenBitComputeIsAsCloseAsTransformers) {
   for (std::string compute : {"f16", "bf16"}) {
     ASSERT_NO_FATAL_FAILURE(load(compute));
-    double limit = golden->bf16RelativeError(), errors = 0, squares = 0;
-    size_t vocab = engine->getGeometry().vocabSize;
-    for (std::string prompt : {"t7", "t41"}) {
-      auto rows =
-          promptLogits(*engine, golden->integers(prompt + ".input_ids"));
-      ASSERT_TRUE(rows.isOk()) << rows.getStatus().getMessage();
-      std::vector<float> expected = golden->floats(prompt + ".logits");
-      ASSERT_EQ(expected.size(), rows->size() * vocab);
-      for (size_t i = 0; i < expected.size(); ++i) {
-        errors += std::pow((*rows)[i / vocab][i % vocab] - expected[i], 2);
-        squares += std::pow(expected[i], 2);
-      }
-    }
-    EXPECT_LE(std::sqrt(errors / squares), 2 * limit) << compute;
+    auto error = relativeError(*engine, *golden, {"t7", "t41"});
+    ASSERT_TRUE(error.isOk()) << error.getStatus().getMessage();
+    EXPECT_LE(*error, 2 * golden->bf16RelativeError()) << compute;
   }
 }
 
-std::string nameOf(const testing::TestParamInfo<HybridModel> &info) {
-  std::string name = info.param.name;
-  std::ranges::replace(name, '-', '_');
-  return name;
+static std::string nameOf(const testing::TestParamInfo<GoldenModel> &info) {
+  return toTestName(info.param.name);
 }
 
-const HybridModel storedModels[] = {{hybridModels[0], false},
-                                    {hybridModels[1], false},
-                                    {hybridModels[2], false}};
+static const GoldenModel storedModels[] = {{hybridModels[0], false},
+                                           {hybridModels[1], false},
+                                           {hybridModels[2], false}};
 
 INSTANTIATE_TEST_SUITE_P(Stored, HybridTest, testing::ValuesIn(storedModels),
                          nameOf);
@@ -217,10 +158,8 @@ INSTANTIATE_TEST_SUITE_P(Stored, StoredHybridTest,
                          testing::ValuesIn(storedModels), nameOf);
 INSTANTIATE_TEST_SUITE_P(
     Shared, HybridTest,
-    testing::Values(HybridModel{"qwen3-next-bf16-sharded", true},
-                    HybridModel{"qwen3-next-eps-f32", true},
-                    HybridModel{"qwen3_5-moe-bf16-sharded", true},
-                    HybridModel{"qwen3_6-dense-untied-bf16-sharded", true}),
+    testing::Values(GoldenModel{"qwen3-next-bf16-sharded", true},
+                    GoldenModel{"qwen3-next-eps-f32", true},
+                    GoldenModel{"qwen3_5-moe-bf16-sharded", true},
+                    GoldenModel{"qwen3_6-dense-untied-bf16-sharded", true}),
     nameOf);
-
-} // namespace

@@ -30,14 +30,16 @@ struct Item {
   bool think = false, correct = false;
 };
 
-std::vector<int32_t> readIds(const JsonValue &array) {
+} // namespace
+
+static std::vector<int32_t> readIds(const JsonValue &array) {
   std::vector<int32_t> ids;
   for (JsonValue id : array.elements())
     ids.push_back(static_cast<int32_t>(*id.asInt64()));
   return ids;
 }
 
-std::vector<Item> readItems(const std::string &path) {
+static std::vector<Item> readItems(const std::string &path) {
   std::vector<Item> items;
   auto text = readWholeFile(path, 8 << 20);
   if (!text.isOk())
@@ -62,7 +64,7 @@ std::vector<Item> readItems(const std::string &path) {
 }
 
 /// What follows the thinking block, without the end of the turn.
-std::string extractAnswer(std::string text) {
+static std::string extractAnswer(std::string text) {
   size_t end = text.rfind("</think>");
   if (end != std::string::npos)
     text = text.substr(end + std::string("</think>").size());
@@ -74,12 +76,16 @@ std::string extractAnswer(std::string text) {
 }
 
 /// Folders with a trained sample. The larger ones are not in the repository.
-const std::string samples[] = {
+static const std::string samples[] = {
     std::string(QUERN_SOURCE_DIR) + "/test/data/samples/qwen3-sample",
     std::string(QUERN_SHARED_DIR) + "/samples/qwen3-moe-sample",
     std::string(QUERN_SHARED_DIR) + "/samples/qwen3.6-moe-sample"};
 
+namespace {
+
 class SampleTest : public testing::TestWithParam<std::string> {};
+
+} // namespace
 
 TEST_P(SampleTest, AnswersItsEvaluationSet) {
   QUERN_REQUIRE_VULKAN();
@@ -136,5 +142,3 @@ INSTANTIATE_TEST_SUITE_P(Samples, SampleTest, testing::ValuesIn(samples),
                                '_');
                            return name;
                          });
-
-} // namespace

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/device/DeviceRegistry.h"
 #include "test/e2e/EndToEnd.h"
+#include "test/support/ForwardingDevice.h"
 #include "test/support/Golden.h"
 
 #include <gtest/gtest.h>
@@ -16,10 +17,10 @@ using namespace quern::test;
 namespace {
 
 /// Forwards to another device, imports nothing and allows small buffers.
-class CopyingDevice final : public Device {
+class CopyingDevice final : public ForwardingDevice<> {
 public:
   CopyingDevice(std::unique_ptr<Device> inner, uint64_t maxAllocation)
-      : inner(std::move(inner)), info(this->inner->getInfo()) {
+      : ForwardingDevice(std::move(inner)), info(ForwardingDevice::getInfo()) {
     info.sharesHostMemory = false;
     info.limits.maxAllocationBytes = maxAllocation;
   }
@@ -28,45 +29,19 @@ public:
     if (size > info.limits.maxAllocationBytes)
       return resourceExhausted("above maxAllocationBytes");
     ++allocations;
-    return inner->allocate(size, kind);
+    return ForwardingDevice::allocate(size, kind);
   }
   Result<BufferHandle> importHostMemory(const void *, uint64_t) override {
     return unsupported("this device imports nothing");
-  }
-  Status upload(BufferHandle buffer, uint64_t offset,
-                std::span<const std::byte> data) override {
-    return inner->upload(buffer, offset, data);
-  }
-  Status download(BufferHandle buffer, uint64_t offset,
-                  std::span<std::byte> data) override {
-    return inner->download(buffer, offset, data);
-  }
-  void *getHostPointer(BufferHandle buffer) override {
-    return inner->getHostPointer(buffer);
-  }
-  void free(BufferHandle buffer) override { inner->free(buffer); }
-  Result<KernelHandle> createKernel(const KernelDescription &desc) override {
-    return inner->createKernel(desc);
-  }
-  Result<ProgramHandle> record(const ProgramDescription &desc) override {
-    return inner->record(desc);
-  }
-  Status submit(ProgramHandle program, uint32_t tokens,
-                uint32_t rows) override {
-    return inner->submit(program, tokens, rows);
-  }
-  Status wait(uint64_t timeout) override { return inner->wait(timeout); }
-  Result<std::vector<double>> profile(ProgramHandle program, uint32_t tokens,
-                                      uint32_t rows) override {
-    return inner->profile(program, tokens, rows);
   }
 
   static inline int allocations = 0;
 
 private:
-  std::unique_ptr<Device> inner;
   DeviceInfo info;
 };
+
+} // namespace
 
 TEST(WeightPartsTest, CopiedPartsGiveTheSameLogits) {
   QUERN_REQUIRE_VULKAN();
@@ -102,5 +77,3 @@ TEST(WeightPartsTest, CopiedPartsGiveTheSameLogits) {
     EXPECT_LE(maxAbsDifference((*rows)[t].data(), &expected[t * vocab], vocab),
               1e-3);
 }
-
-} // namespace

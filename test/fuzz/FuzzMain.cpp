@@ -20,12 +20,10 @@
 #include <unistd.h>
 #include <vector>
 
-namespace {
-
-const std::string *currentInput = nullptr;
+static const std::string *currentInput = nullptr;
 
 /// Keeps the input that was running when the process dies.
-void saveInput(int signalNumber) {
+static void saveInput(int signalNumber) {
   int fd = ::open("fuzz-crash.bin", O_CREAT | O_TRUNC | O_WRONLY, 0600);
   if (fd >= 0 && currentInput) {
     [[maybe_unused]] ssize_t written =
@@ -35,6 +33,8 @@ void saveInput(int signalNumber) {
   ::signal(signalNumber, SIG_DFL);
   ::raise(signalNumber);
 }
+
+namespace {
 
 /// A small fixed generator (splitmix64): the same numbers everywhere.
 class Random {
@@ -154,7 +154,9 @@ private:
   Random random;
 };
 
-void run(const std::string &input) {
+} // namespace
+
+static void run(const std::string &input) {
   currentInput = &input;
   auto start = std::chrono::steady_clock::now();
   // A copy of exact size lets AddressSanitizer see reads past the end.
@@ -167,7 +169,7 @@ void run(const std::string &input) {
 }
 
 /// The files of a folder in order of their names, or one file.
-void readCorpus(const std::filesystem::path &path, Strings &corpus) {
+static void readCorpus(const std::filesystem::path &path, Strings &corpus) {
   std::vector<std::filesystem::path> files;
   if (std::filesystem::is_directory(path))
     for (const auto &entry : std::filesystem::directory_iterator(path))
@@ -184,7 +186,7 @@ void readCorpus(const std::filesystem::path &path, Strings &corpus) {
 
 /// The words of a libFuzzer dictionary: lines of the form "word", with \xNN,
 /// \" and \\ inside.
-void readDictionary(const std::string &path, Strings &words) {
+static void readDictionary(const std::string &path, Strings &words) {
   std::ifstream stream(path);
   for (std::string line; std::getline(stream, line);) {
     size_t begin = line.find('"'), end = line.rfind('"');
@@ -205,8 +207,6 @@ void readDictionary(const std::string &path, Strings &words) {
     words.push_back(word);
   }
 }
-
-} // namespace
 
 int main(int argc, char **argv) {
   for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL})

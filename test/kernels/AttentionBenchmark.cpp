@@ -11,14 +11,14 @@
 using namespace quern;
 using namespace quern::test;
 
-namespace {
-
-double cpuSeconds() {
+static double cpuSeconds() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   auto seconds = [](const timeval &t) { return t.tv_sec + t.tv_usec * 1e-6; };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
+
+namespace {
 
 /// `tokens` of one sequence from position `first` on.
 struct Shape {
@@ -26,7 +26,9 @@ struct Shape {
   int32_t first, tokens;
 };
 
-KernelCase makeCase(const Shape &shape) {
+} // namespace
+
+static KernelCase makeCase(const Shape &shape) {
   const Heads &heads = shape.heads;
   Step step(makeChunk(64, shape.first, shape.tokens), heads, DataType::F32);
   std::vector<int64_t> dims = {shape.tokens, heads.query, heads.dim};
@@ -41,8 +43,8 @@ KernelCase makeCase(const Shape &shape) {
   return c;
 }
 
-Status measure(Device &device, const TargetDescription &target,
-               const Shape &shape, int repetitions) {
+static Status measure(Device &device, const TargetDescription &target,
+                      const Shape &shape, int repetitions) {
   KernelCase c = makeCase(shape);
   QUERN_ASSIGN_OR_RETURN(CompiledKernel kernel,
                          KernelCompiler().compile(c.request, target));
@@ -68,8 +70,6 @@ Status measure(Device &device, const TargetDescription &target,
   std::fflush(stdout);
   return Status::ok();
 }
-
-} // namespace
 
 Status test::runAttentionBenchmark(Device &device,
                                    const TargetDescription &target,

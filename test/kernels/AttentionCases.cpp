@@ -7,9 +7,7 @@
 using namespace quern;
 using namespace quern::test;
 
-namespace {
-
-Tensor makeRopeTable(const Layout &layout, int64_t rotaryDim) {
+static Tensor makeRopeTable(const Layout &layout, int64_t rotaryDim) {
   Tensor frequencies = makeZeros(DataType::F32, {rotaryDim / 2});
   for (int64_t i = 0; i != rotaryDim / 2; ++i)
     frequencies.values[i] =
@@ -19,8 +17,8 @@ Tensor makeRopeTable(const Layout &layout, int64_t rotaryDim) {
   return table;
 }
 
-KernelCase makeRopeTableCase(std::vector<int32_t> positions, int64_t rotaryDim,
-                             double factor) {
+static KernelCase makeRopeTableCase(std::vector<int32_t> positions,
+                                    int64_t rotaryDim, double factor) {
   int64_t tokens = static_cast<int64_t>(positions.size());
   KernelCase c{{"rope_table", "rope_table", {}, {}}, {}, {}, 0, 0};
   c.tokens = static_cast<uint32_t>(tokens);
@@ -37,7 +35,7 @@ KernelCase makeRopeTableCase(std::vector<int32_t> positions, int64_t rotaryDim,
   return c;
 }
 
-KernelCase makeRope(DataType type, Heads heads, const Layout &layout) {
+static KernelCase makeRope(DataType type, Heads heads, const Layout &layout) {
   KernelCase c{{"rope", "rope", {}, {}}, {}, {}, 0, 0};
   c.tokens = static_cast<uint32_t>(layout.tokens());
   std::vector<int64_t> dims = {layout.tokens(), heads.query, heads.dim};
@@ -52,8 +50,8 @@ KernelCase makeRope(DataType type, Heads heads, const Layout &layout) {
   return c;
 }
 
-KernelCase makeCacheAppend(DataType type, Heads heads, const Layout &layout,
-                           uint32_t run) {
+static KernelCase makeCacheAppend(DataType type, Heads heads,
+                                  const Layout &layout, uint32_t run) {
   KernelCase c{{"cache_append", "cache_append", {}, {}}, {}, {}, run, 1};
   Step step(layout, heads, type);
   std::vector<int64_t> dims = {layout.tokens(), heads.key, heads.dim};
@@ -73,8 +71,9 @@ KernelCase makeCacheAppend(DataType type, Heads heads, const Layout &layout,
   return c;
 }
 
-KernelCase makeQKNormRopeAppend(DataType type, DataType weightType, Heads heads,
-                                const Layout &layout, uint32_t run) {
+static KernelCase makeQKNormRopeAppend(DataType type, DataType weightType,
+                                       Heads heads, const Layout &layout,
+                                       uint32_t run) {
   KernelCase c{{"qk", "qk_norm_rope_append", {}, {}}, {}, {}, run, 1};
   c.request.config = {{"epsilon", 1e-6},
                       {"unit_offset", false},
@@ -114,8 +113,8 @@ KernelCase makeQKNormRopeAppend(DataType type, DataType weightType, Heads heads,
   return c;
 }
 
-KernelCase makeAttention(DataType type, Heads heads, const Layout &layout,
-                         uint32_t run) {
+static KernelCase makeAttention(DataType type, Heads heads,
+                                const Layout &layout, uint32_t run) {
   std::string family = heads.gated ? "gated_attention" : "attention";
   KernelCase c{{family, family, {}, {}}, {}, {}, run, 1};
   double scale = 1 / std::sqrt(double(heads.dim));
@@ -146,14 +145,18 @@ KernelCase makeAttention(DataType type, Heads heads, const Layout &layout,
   return c;
 }
 
+namespace {
+
 struct NamedLayout {
   const char *name;
   Layout layout;
   uint32_t run;
 };
 
-void addLayoutCases(std::vector<NamedCase> &cases, DataType type, Heads heads,
-                    const NamedLayout &named) {
+} // namespace
+
+static void addLayoutCases(std::vector<NamedCase> &cases, DataType type,
+                           Heads heads, const NamedLayout &named) {
   std::string name =
       "_" + typeName(type) + "_" + heads.name() + "_" + named.name;
   Layout layout = named.layout;
@@ -170,8 +173,6 @@ void addLayoutCases(std::vector<NamedCase> &cases, DataType type, Heads heads,
   cases.push_back({family + name, family,
                    [=] { return makeAttention(type, heads, layout, run); }});
 }
-
-} // namespace
 
 void test::addAttentionCases(std::vector<NamedCase> &cases) {
   cases.push_back(

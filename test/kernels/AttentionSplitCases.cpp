@@ -16,17 +16,19 @@ struct Partial {
   std::vector<float> sums;   ///< [splits, 2]: maximum, sum of weights.
 };
 
+} // namespace
+
 /// Share of split `s` of a token: equal numbers of pages, in order.
-std::pair<int64_t, int64_t> getShare(const Layout &layout, int64_t token,
-                                     int64_t splits, int64_t s) {
+static std::pair<int64_t, int64_t> getShare(const Layout &layout, int64_t token,
+                                            int64_t splits, int64_t s) {
   int64_t end = layout.positionOf[token] + 1;
   int64_t pages = layout.positionOf[token] / layout.pageSize + 1;
   int64_t length = (pages + splits - 1) / splits * layout.pageSize;
   return {std::min(s * length, end), std::min((s + 1) * length, end)};
 }
 
-Partial splitHead(const Step &step, const float *q, int64_t token, int64_t head,
-                  int64_t splits, double scale) {
+static Partial splitHead(const Step &step, const float *q, int64_t token,
+                         int64_t head, int64_t splits, double scale) {
   Partial partial;
   int64_t dim = step.shape.headDim;
   for (int64_t s = 0; s != splits; ++s) {
@@ -59,8 +61,8 @@ Partial splitHead(const Step &step, const float *q, int64_t token, int64_t head,
 }
 
 /// All query heads: what attention_split writes.
-std::pair<Tensor, Tensor> splitAll(const Step &step, const Heads &heads,
-                                   const Tensor &q, int64_t splits) {
+static std::pair<Tensor, Tensor> splitAll(const Step &step, const Heads &heads,
+                                          const Tensor &q, int64_t splits) {
   int64_t tokens = step.layout.tokens(), group = heads.query / heads.key;
   Tensor partial =
       makeZeros(DataType::F32, {tokens, heads.query, splits, heads.dim});
@@ -76,12 +78,13 @@ std::pair<Tensor, Tensor> splitAll(const Step &step, const Heads &heads,
   return {std::move(partial), std::move(sums)};
 }
 
-Tensor makeQueries(const Layout &layout, const Heads &heads, DataType type) {
+static Tensor makeQueries(const Layout &layout, const Heads &heads,
+                          DataType type) {
   return makeRandom(type, {layout.tokens(), heads.query, heads.dim}, 4, 39);
 }
 
-KernelCase makeSplit(DataType type, const Heads &heads, const Layout &layout,
-                     int64_t splits) {
+static KernelCase makeSplit(DataType type, const Heads &heads,
+                            const Layout &layout, int64_t splits) {
   KernelCase c{{"split", "attention_split", {}, {}}, {}, {}, 0, 1};
   c.tokens = static_cast<uint32_t>(layout.tokens());
   c.request.config = {{"scale", 1 / std::sqrt(double(heads.dim))}};
@@ -99,8 +102,8 @@ KernelCase makeSplit(DataType type, const Heads &heads, const Layout &layout,
   return c;
 }
 
-KernelCase makeMerge(DataType type, const Heads &heads, const Layout &layout,
-                     int64_t splits) {
+static KernelCase makeMerge(DataType type, const Heads &heads,
+                            const Layout &layout, int64_t splits) {
   std::string family =
       heads.gated ? "gated_attention_merge" : "attention_merge";
   KernelCase c{{"merge", family, {}, {}}, {}, {}, 0, 1};
@@ -127,8 +130,6 @@ KernelCase makeMerge(DataType type, const Heads &heads, const Layout &layout,
   c.addOutput({out, 2e-6, relativeTolerance(type)});
   return c;
 }
-
-} // namespace
 
 void test::addAttentionSplitCases(std::vector<NamedCase> &cases) {
   struct Shape {

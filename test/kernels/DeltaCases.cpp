@@ -46,16 +46,18 @@ struct ConvData {
   Tensor x, weight, before, sequences, after;
 };
 
-KernelCase makeCase(const char *family, const StepRows &step) {
+} // namespace
+
+static KernelCase makeCase(const char *family, const StepRows &step) {
   return {{family, family, {}, {}}, {}, {}, uint32_t(step.tokens()), 1};
 }
 
-void addStore(KernelCase &c, ConvData &data, unsigned state) {
+static void addStore(KernelCase &c, ConvData &data, unsigned state) {
   c.addStateView(state, {data.after});
 }
 
-KernelCase makeConv(DataType type, DataType weightType, ConvShape s,
-                    StepRows step, bool stores) {
+static KernelCase makeConv(DataType type, DataType weightType, ConvShape s,
+                           StepRows step, bool stores) {
   KernelCase c =
       makeCase(stores ? "causal_conv1d_append" : "causal_conv1d", step);
   ConvData data(type, weightType, s, step);
@@ -72,7 +74,7 @@ KernelCase makeConv(DataType type, DataType weightType, ConvShape s,
   return c;
 }
 
-KernelCase makeConvAppend(DataType type, ConvShape s, StepRows step) {
+static KernelCase makeConvAppend(DataType type, ConvShape s, StepRows step) {
   KernelCase c = makeCase("convolution_append", step);
   ConvData data(type, f32, s, step);
   Tensor out = makeZeros(type, {step.total, s.channels});
@@ -83,6 +85,8 @@ KernelCase makeConvAppend(DataType type, ConvShape s, StepRows step) {
   c.addState(data.before, {data.after});
   return c;
 }
+
+namespace {
 
 struct GateData {
   GateData(DataType weightType, int64_t tokens, int64_t heads)
@@ -96,7 +100,10 @@ struct GateData {
   Tensor ba, aLog, dtBias;
 };
 
-KernelCase makeGates(DataType weightType, int64_t tokens, int64_t heads) {
+} // namespace
+
+static KernelCase makeGates(DataType weightType, int64_t tokens,
+                            int64_t heads) {
   KernelCase c{
       {"delta_gates", "delta_gates", {}, {}}, {}, {}, uint32_t(tokens - 1), 1};
   GateData data(weightType, tokens, heads);
@@ -111,9 +118,9 @@ KernelCase makeGates(DataType weightType, int64_t tokens, int64_t heads) {
   return c;
 }
 
-KernelCase makeInputs(DataType type, DataType weightType,
-                      reference::DeltaShape d, int64_t ring, StepRows step,
-                      bool stores) {
+static KernelCase makeInputs(DataType type, DataType weightType,
+                             reference::DeltaShape d, int64_t ring,
+                             StepRows step, bool stores) {
   KernelCase c =
       makeCase(stores ? "delta_inputs_append" : "delta_inputs", step);
   c.request.config = {{"epsilon", 1e-6}};
@@ -144,8 +151,8 @@ KernelCase makeInputs(DataType type, DataType weightType,
   return c;
 }
 
-KernelCase makeL2Norm(DataType type, int64_t tokens, int64_t heads,
-                      int64_t dim) {
+static KernelCase makeL2Norm(DataType type, int64_t tokens, int64_t heads,
+                             int64_t dim) {
   KernelCase c{{"l2_norm", "l2_norm", {}, {}}, {}, {}, uint32_t(tokens), 1};
   c.request.config = {{"epsilon", 1e-6}, {"scale", 0.25}};
   Tensor x = makeRandom(type, {tokens, heads, dim}, 2, 67);
@@ -157,8 +164,8 @@ KernelCase makeL2Norm(DataType type, int64_t tokens, int64_t heads,
   return c;
 }
 
-KernelCase makeGatedNorm(DataType type, DataType weightType, int64_t heads,
-                         int64_t dim, int64_t offset) {
+static KernelCase makeGatedNorm(DataType type, DataType weightType,
+                                int64_t heads, int64_t dim, int64_t offset) {
   constexpr int64_t tokens = 5;
   KernelCase c{{"gated_rms_norm", "gated_rms_norm", {}, {}}, {}, {}, 4, 1};
   c.request.config = {{"epsilon", 1e-6}, {"gate_offset", offset}};
@@ -177,7 +184,7 @@ KernelCase makeGatedNorm(DataType type, DataType weightType, int64_t heads,
   return c;
 }
 
-KernelCase makeSigmoidGate(DataType type) {
+static KernelCase makeSigmoidGate(DataType type) {
   KernelCase c{{"sigmoid_gate", "sigmoid_gate", {}, {}}, {}, {}, 3, 1};
   Tensor x = makeRandom(type, {4, 96}, 3, 71);
   Tensor gate = makeRandom(type, {4, 96}, 8, 72);
@@ -190,8 +197,8 @@ KernelCase makeSigmoidGate(DataType type) {
   return c;
 }
 
-KernelCase makeSlice(DataType type, int64_t features, int64_t offset,
-                     int64_t width) {
+static KernelCase makeSlice(DataType type, int64_t features, int64_t offset,
+                            int64_t width) {
   KernelCase c{{"slice_features", "slice_features", {}, {}}, {}, {}, 4, 1};
   c.request.config = {{"offset", offset}};
   Tensor x = makeRandom(type, {5, features}, 3, 73);
@@ -203,7 +210,7 @@ KernelCase makeSlice(DataType type, int64_t features, int64_t offset,
   return c;
 }
 
-KernelCase makeConcat(DataType type, int64_t first, int64_t second) {
+static KernelCase makeConcat(DataType type, int64_t first, int64_t second) {
   KernelCase c{{"concat_features", "concat_features", {}, {}}, {}, {}, 4, 1};
   Tensor a = makeRandom(type, {5, first}, 3, 74);
   Tensor b = makeRandom(type, {5, second}, 3, 75);
@@ -222,20 +229,20 @@ KernelCase makeConcat(DataType type, int64_t first, int64_t second) {
 /// New sequences, continued ones, a used slot that starts again, positions
 /// around the end of the ring, an unused row, fewer tokens than the program
 /// has room for.
-const std::pair<const char *, StepRows> shortSteps[] = {
+static const std::pair<const char *, StepRows> shortSteps[] = {
     {"one", {{{1, 1, 37, 0, 0}}, 1}},
     {"new", {{{2, 1, 0, 0, 0}}, 1}},
     {"verify", {{{0, 5, 14, 0, 0}}, 8}},
     {"ragged",
      {{{2, 1, 2, 0, 0}, {0, 4, 0, 0, 0}, {0, 0, 9, 0, 0}, {1, 2, 31, 0, 0}},
       8}}};
-const std::pair<const char *, StepRows> longSteps[] = {
+static const std::pair<const char *, StepRows> longSteps[] = {
     {"chunk", {{{1, 41, 23, 0, 2}}, 48}},
     {"ragged",
      {{{2, 19, 0, 0, 2}, {0, 1, 5, 0, 2}, {1, 0, 0, 0, 0}, {1, 16, 100, 0, 2}},
       37}}};
 
-void addConvolutions(std::vector<NamedCase> &cases) {
+static void addConvolutions(std::vector<NamedCase> &cases) {
   constexpr std::pair<DataType, DataType> types[] = {
       {f32, bf16}, {f16, f16}, {bf16, f32}};
   for (auto [type, weightType] : types) {
@@ -264,7 +271,7 @@ void addConvolutions(std::vector<NamedCase> &cases) {
                    }});
 }
 
-void addInputs(std::vector<NamedCase> &cases) {
+static void addInputs(std::vector<NamedCase> &cases) {
   struct {
     const char *name;
     reference::DeltaShape shape;
@@ -294,8 +301,6 @@ void addInputs(std::vector<NamedCase> &cases) {
           {"delta_gates_" + typeName(type) + "_" + std::to_string(heads),
            "delta_gates", [=] { return makeGates(type, 7, heads); }});
 }
-
-} // namespace
 
 void test::addDeltaCases(std::vector<NamedCase> &cases) {
   addConvolutions(cases);

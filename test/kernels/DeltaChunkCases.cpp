@@ -30,8 +30,11 @@ struct Rule {
   }
 };
 
+} // namespace
+
 /// Rows of length `scale`.
-Tensor makeUnitRows(std::vector<int64_t> shape, double scale, unsigned seed) {
+static Tensor makeUnitRows(std::vector<int64_t> shape, double scale,
+                           unsigned seed) {
   int64_t size = shape.back();
   Tensor rows = makeRandom(DataType::F32, std::move(shape), 1, seed);
   for (size_t at = 0; at != rows.values.size(); at += size) {
@@ -45,7 +48,7 @@ Tensor makeUnitRows(std::vector<int64_t> shape, double scale, unsigned seed) {
 }
 
 /// Numbers in (0, 1), some of them as near to 0 and 1 as f32 sigmoids get.
-Tensor makeBetas(std::vector<int64_t> shape) {
+static Tensor makeBetas(std::vector<int64_t> shape) {
   Tensor betas = makeRandom(DataType::F32, std::move(shape), 0.5, 85);
   for (size_t i = 0; i != betas.values.size(); ++i)
     betas.values[i] = i % 7 == 3   ? 1e-7f
@@ -55,7 +58,7 @@ Tensor makeBetas(std::vector<int64_t> shape) {
 }
 
 /// Numbers in [-most, 0], every seventh 0.
-Tensor makeDecays(std::vector<int64_t> shape, double most) {
+static Tensor makeDecays(std::vector<int64_t> shape, double most) {
   Tensor decays = makeRandom(DataType::F32, std::move(shape), most / 2, 84);
   for (size_t i = 0; i != decays.values.size(); ++i)
     decays.values[i] =
@@ -64,7 +67,7 @@ Tensor makeDecays(std::vector<int64_t> shape, double most) {
 }
 
 /// Rings of decays: sums where tokens lie, NaN where none do.
-Tensor makeRingDecays(const Rule &rule) {
+static Tensor makeRingDecays(const Rule &rule) {
   int64_t heads = rule.shape.valueHeads;
   Tensor sums = makeZeros(DataType::F32, {rule.slots, rule.ring, heads});
   std::fill(sums.values.begin(), sums.values.end(), NAN);
@@ -79,7 +82,7 @@ Tensor makeRingDecays(const Rule &rule) {
   return sums;
 }
 
-Tensor makeSequences(const Rule &rule) {
+static Tensor makeSequences(const Rule &rule) {
   std::vector<int32_t> numbers;
   int32_t first = 0;
   for (const Prompt &p : rule.prompts) {
@@ -91,7 +94,7 @@ Tensor makeSequences(const Rule &rule) {
       {int64_t(rule.prompts.size()), reference::sequenceNumbers}, numbers);
 }
 
-KernelCase makeChunkCase(const Rule &rule) {
+static KernelCase makeChunkCase(const Rule &rule) {
   const reference::DeltaShape &s = rule.shape;
   int64_t tokens = rule.tokens();
   Tensor q = makeUnitRows({tokens, s.keyHeads, s.keyDim},
@@ -135,8 +138,6 @@ KernelCase makeChunkCase(const Rule &rule) {
   c.addOutput({std::move(out), 1e-6, 1e-5 + relativeTolerance(rule.type)});
   return c;
 }
-
-} // namespace
 
 void test::addDeltaChunkCases(std::vector<NamedCase> &cases) {
   auto add = [&](std::string name, const Rule &rule) {

@@ -56,15 +56,17 @@ struct States {
   Tensor recurrent, keys, updates, decays;
 };
 
+} // namespace
+
 /// Heads of length about one.
-Tensor makeHeads(const StepRows &step, int64_t heads, int64_t dim,
-                 unsigned seed) {
+static Tensor makeHeads(const StepRows &step, int64_t heads, int64_t dim,
+                        unsigned seed) {
   return makeRandom(f32, {step.total, heads, dim}, std::sqrt(3 / double(dim)),
                     seed);
 }
 
-KernelCase makeDeltaRule(const char *family, DataType type,
-                         reference::DeltaShape d, StepRows step) {
+static KernelCase makeDeltaRule(const char *family, DataType type,
+                                reference::DeltaShape d, StepRows step) {
   KernelCase c{{family, family, {}, {}}, {}, {}, uint32_t(step.tokens()), 1};
   Tensor q = makeHeads(step, d.keyHeads, d.keyDim, 85);
   Tensor k = makeHeads(step, d.keyHeads, d.keyDim, 86);
@@ -110,7 +112,7 @@ KernelCase makeDeltaRule(const char *family, DataType type,
 
 /// New sequences, continued ones, a used slot that starts again, rings that
 /// are empty, full or wrap, an unused row, fewer tokens than there is room for.
-const std::pair<const char *, StepRows> shortSteps[] = {
+static const std::pair<const char *, StepRows> shortSteps[] = {
     {"append", {{{1, 1, 37, 20, 0}}, 1}},
     {"fold", {{{1, 1, 63, 32, 1}}, 1}},
     {"new", {{{2, 1, 0, 0, 0}}, 1}},
@@ -125,14 +127,12 @@ const std::pair<const char *, StepRows> shortSteps[] = {
        {1, 1, 70, 40, 1},
        {3, 2, 31, 31, 1}},
       8}}};
-const std::pair<const char *, StepRows> longSteps[] = {
+static const std::pair<const char *, StepRows> longSteps[] = {
     {"one", {{{1, 1, 40, 20, 2}}, 1}},
     {"chunk", {{{1, 41, 23, 23, 2}}, 48}},
     {"ragged",
      {{{2, 19, 0, 0, 2}, {0, 1, 5, 0, 2}, {1, 0, 0, 0, 0}, {1, 16, 90, 65, 2}},
       37}}};
-
-} // namespace
 
 void test::addDeltaRuleCases(std::vector<NamedCase> &cases) {
   struct {

@@ -16,7 +16,9 @@ struct Tokens {
   uint32_t run;
 };
 
-Expectation expectRows(Tensor tensor, uint32_t rows, double absolute) {
+} // namespace
+
+static Expectation expectRows(Tensor tensor, uint32_t rows, double absolute) {
   int64_t perRow = 1;
   for (size_t i = 1; i != tensor.shape.size(); ++i)
     perRow *= tensor.shape[i];
@@ -24,7 +26,7 @@ Expectation expectRows(Tensor tensor, uint32_t rows, double absolute) {
   return {std::move(tensor), absolute, relative, rows * perRow};
 }
 
-KernelCase makeEmbedding(DataType type, Tokens tokens, int64_t hidden) {
+static KernelCase makeEmbedding(DataType type, Tokens tokens, int64_t hidden) {
   constexpr int64_t vocabulary = 311;
   KernelCase c{{"embedding", "embedding", {}, {}}, {}, {}, tokens.run, 1};
   Tensor ids = makeIntegers({tokens.total}, {});
@@ -41,7 +43,7 @@ KernelCase makeEmbedding(DataType type, Tokens tokens, int64_t hidden) {
   return c;
 }
 
-KernelCase makeSelectRows(int64_t tokens, int64_t rows, int64_t hidden) {
+static KernelCase makeSelectRows(int64_t tokens, int64_t rows, int64_t hidden) {
   KernelCase c{{"select_rows", "select_rows", {}, {}}, {}, {}, 0, 0};
   c.rows = static_cast<uint32_t>(rows);
   Tensor index = makeIntegers({rows}, {});
@@ -56,7 +58,8 @@ KernelCase makeSelectRows(int64_t tokens, int64_t rows, int64_t hidden) {
   return c;
 }
 
-KernelCase makeResidualAdd(DataType type, Tokens tokens, int64_t hidden) {
+static KernelCase makeResidualAdd(DataType type, Tokens tokens,
+                                  int64_t hidden) {
   KernelCase c{{"residual_add", "residual_add", {}, {}}, {}, {}, tokens.run, 1};
   Tensor a = makeRandom(DataType::F32, {tokens.total, hidden}, 4, 3);
   Tensor b = makeRandom(type, {tokens.total, hidden}, 1, 4);
@@ -68,7 +71,7 @@ KernelCase makeResidualAdd(DataType type, Tokens tokens, int64_t hidden) {
   return c;
 }
 
-KernelCase makeSwiglu(DataType type, Tokens tokens, int64_t features) {
+static KernelCase makeSwiglu(DataType type, Tokens tokens, int64_t features) {
   KernelCase c{{"swiglu", "swiglu", {}, {}}, {}, {}, tokens.run, 1};
   Tensor gate = makeRandom(type, {tokens.total, features}, 8, 5);
   gate.values[0] = 200; // exp of it overflows
@@ -82,13 +85,18 @@ KernelCase makeSwiglu(DataType type, Tokens tokens, int64_t features) {
   return c;
 }
 
+namespace {
+
 struct NormShape {
   Tokens tokens;
   int64_t rowsPerToken, features;
 };
 
-KernelCase makeRMSNorm(DataType input, DataType type, DataType weightType,
-                       NormShape shape, bool unitOffset) {
+} // namespace
+
+static KernelCase makeRMSNorm(DataType input, DataType type,
+                              DataType weightType, NormShape shape,
+                              bool unitOffset) {
   int64_t rows = shape.tokens.total * shape.rowsPerToken;
   KernelCase c{{"rms_norm", "rms_norm", {}, {}}, {}, {}, shape.tokens.run, 1};
   c.request.config = {{"epsilon", 1e-6}, {"unit_offset", unitOffset}};
@@ -109,8 +117,8 @@ KernelCase makeRMSNorm(DataType input, DataType type, DataType weightType,
   return c;
 }
 
-KernelCase makeAddRMSNorm(DataType type, DataType weightType, Tokens tokens,
-                          int64_t hidden) {
+static KernelCase makeAddRMSNorm(DataType type, DataType weightType,
+                                 Tokens tokens, int64_t hidden) {
   KernelCase c{{"add_rms_norm", "add_rms_norm", {}, {}}, {}, {}, tokens.run, 1};
   c.request.config = {{"epsilon", 1e-5}, {"unit_offset", false}};
   Tensor residual = makeRandom(DataType::F32, {tokens.total, hidden}, 3, 9);
@@ -129,12 +137,10 @@ KernelCase makeAddRMSNorm(DataType type, DataType weightType, Tokens tokens,
   return c;
 }
 
-std::string shapeName(Tokens tokens, int64_t features) {
+static std::string shapeName(Tokens tokens, int64_t features) {
   return "T" + std::to_string(tokens.total) + "of" +
          std::to_string(tokens.run) + "x" + std::to_string(features);
 }
-
-} // namespace
 
 void test::addDenseCases(std::vector<NamedCase> &cases) {
   constexpr Tokens steps[] = {{1, 1}, {8, 8}, {41, 17}};

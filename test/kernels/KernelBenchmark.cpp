@@ -26,14 +26,14 @@
 using namespace quern;
 using namespace quern::test;
 
-namespace {
-
-double cpuSeconds() {
+static double cpuSeconds() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   auto seconds = [](const timeval &t) { return t.tv_sec + t.tv_usec * 1e-6; };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
+
+namespace {
 
 struct Shape {
   int64_t tokens, inputs, outputs;
@@ -41,7 +41,9 @@ struct Shape {
   bool swiglu;
 };
 
-KernelCase makeCase(const Shape &shape) {
+} // namespace
+
+static KernelCase makeCase(const Shape &shape) {
   KernelCase c;
   c.request = {"linear", "linear", {}, {}};
   c.tokens = static_cast<uint32_t>(shape.tokens);
@@ -56,8 +58,8 @@ KernelCase makeCase(const Shape &shape) {
 }
 
 /// Prints one line; false with a message on failure.
-bool measure(Device &device, const TargetDescription &target,
-             const Shape &shape, int repetitions) {
+static bool measure(Device &device, const TargetDescription &target,
+                    const Shape &shape, int repetitions) {
   KernelCase c = makeCase(shape);
   Result<CompiledKernel> kernel = KernelCompiler().compile(c.request, target);
   if (!kernel.isOk()) {
@@ -88,8 +90,6 @@ bool measure(Device &device, const TargetDescription &target,
               2 * weights * shape.tokens / best * 1e-9);
   return true;
 }
-
-} // namespace
 
 int main(int argc, char **argv) {
   std::string_view form = argc > 1 ? argv[1] : "";

@@ -91,8 +91,10 @@ private:
   std::vector<uint64_t> sizes;
 };
 
-KernelDescription describe(const CompiledKernel &kernel,
-                           const KernelCase &kernelCase) {
+} // namespace
+
+static KernelDescription describe(const CompiledKernel &kernel,
+                                  const KernelCase &kernelCase) {
   KernelDescription description;
   description.name = kernelCase.request.name;
   description.entryPoint = kernel.entryPoint;
@@ -104,8 +106,6 @@ KernelDescription describe(const CompiledKernel &kernel,
   description.workgroupMemory = kernel.launch.workgroupMemory;
   return description;
 }
-
-} // namespace
 
 Result<std::vector<Tensor>> test::runKernel(Device &device,
                                             const CompiledKernel &kernel,

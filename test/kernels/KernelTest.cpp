@@ -9,13 +9,13 @@
 using namespace quern;
 using namespace quern::test;
 
-namespace {
-
-TargetDescription loadTarget(std::string_view name) {
+static TargetDescription loadTarget(std::string_view name) {
   Result<TargetDescription> target = findTarget(name);
   EXPECT_TRUE(target.isOk()) << target.getStatus().getMessage();
   return *target;
 }
+
+namespace {
 
 class KernelTest : public testing::TestWithParam<NamedCase> {
 protected:
@@ -24,6 +24,8 @@ protected:
     return compiler;
   }
 };
+
+} // namespace
 
 /// Runs on lavapipe, or on the device of QUERN_TEST_TARGET's description.
 TEST_P(KernelTest, MatchesReference) {
@@ -70,5 +72,3 @@ TEST(KernelFamilies, EveryFamilyHasCases) {
   for (const KernelFamily &family : getKernelFamilies())
     EXPECT_TRUE(tested.contains(family.name)) << family.name;
 }
-
-} // namespace

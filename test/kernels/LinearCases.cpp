@@ -18,8 +18,10 @@ struct LinearTypes {
   DataType input, weight, output;
 };
 
+} // namespace
+
 /// Rows a0, b0, a1, b1, ...
-Tensor interleave(const Tensor &a, const Tensor &b) {
+static Tensor interleave(const Tensor &a, const Tensor &b) {
   Tensor mixed = makeZeros(a.type, {2 * a.shape[0], a.shape[1]});
   int64_t inputs = a.shape[1];
   for (int64_t row = 0; row != a.shape[0]; ++row)
@@ -30,7 +32,8 @@ Tensor interleave(const Tensor &a, const Tensor &b) {
   return mixed;
 }
 
-KernelCase makeLinear(LinearTypes types, LinearShape shape, bool swiglu) {
+static KernelCase makeLinear(LinearTypes types, LinearShape shape,
+                             bool swiglu) {
   KernelCase c{{"linear", "linear", {}, {}}, {}, {}, shape.run, 1};
   c.request.config = {{"epilogue", std::string(swiglu ? "swiglu" : "none")},
                       {"count", std::string("tokens")}};
@@ -57,8 +60,8 @@ KernelCase makeLinear(LinearTypes types, LinearShape shape, bool swiglu) {
   return c;
 }
 
-void add(std::vector<NamedCase> &cases, LinearTypes types, LinearShape shape,
-         bool swiglu = false) {
+static void add(std::vector<NamedCase> &cases, LinearTypes types,
+                LinearShape shape, bool swiglu = false) {
   std::string name = "linear_";
   name += swiglu ? "swiglu_" : "";
   name += typeName(types.input) + "_" + typeName(types.weight) + "_" +
@@ -68,8 +71,6 @@ void add(std::vector<NamedCase> &cases, LinearTypes types, LinearShape shape,
   cases.push_back(
       {name, "linear", [=] { return makeLinear(types, shape, swiglu); }});
 }
-
-} // namespace
 
 void test::addLinearCases(std::vector<NamedCase> &cases) {
   constexpr DataType f32 = DataType::F32, f16 = DataType::F16,

@@ -29,7 +29,9 @@ struct MoeTypes {
 /// How tokens are spread over experts.
 enum class Routing { Spread, OneExpert, EachItsOwn };
 
-Tensor makeChoices(const MoeShape &shape, Routing routing) {
+} // namespace
+
+static Tensor makeChoices(const MoeShape &shape, Routing routing) {
   Tensor choices = makeIntegers({shape.tokens.total, shape.slots}, {});
   for (int64_t t = 0; t != shape.tokens.total; ++t)
     for (int64_t j = 0; j != shape.slots; ++j) {
@@ -42,8 +44,8 @@ Tensor makeChoices(const MoeShape &shape, Routing routing) {
   return choices;
 }
 
-KernelCase makeRouter(Tokens tokens, int64_t experts, int64_t slots,
-                      bool normalize) {
+static KernelCase makeRouter(Tokens tokens, int64_t experts, int64_t slots,
+                             bool normalize) {
   KernelCase c{{"router", "router", {}, {}}, {}, {}, tokens.run, 1};
   c.request.config = {{"normalize", normalize}};
   // The logits are those of one-hot tokens, one for each expert.
@@ -72,7 +74,7 @@ KernelCase makeRouter(Tokens tokens, int64_t experts, int64_t slots,
 }
 
 /// The gate and up rows of each expert alternate.
-Tensor interleaveHalves(const Tensor &weight) {
+static Tensor interleaveHalves(const Tensor &weight) {
   Tensor mixed = weight;
   int64_t half = weight.shape[1] / 2, inputs = weight.shape[2];
   for (int64_t e = 0; e != weight.shape[0]; ++e)
@@ -84,11 +86,16 @@ Tensor interleaveHalves(const Tensor &weight) {
   return mixed;
 }
 
+namespace {
+
 struct ExpertData {
   Tensor x, choices, gateUp, down, weights;
 };
 
-ExpertData makeExperts(MoeTypes types, const MoeShape &s, Routing routing) {
+} // namespace
+
+static ExpertData makeExperts(MoeTypes types, const MoeShape &s,
+                              Routing routing) {
   double gateScale = 1 / std::sqrt(double(s.hidden));
   double downScale = 1 / std::sqrt(double(s.intermediate));
   ExpertData data = {
@@ -103,7 +110,8 @@ ExpertData makeExperts(MoeTypes types, const MoeShape &s, Routing routing) {
 }
 
 /// What experts compute before their down products: [T, slots, I].
-Tensor computeGated(MoeTypes types, const MoeShape &s, const ExpertData &data) {
+static Tensor computeGated(MoeTypes types, const MoeShape &s,
+                           const ExpertData &data) {
   Tensor out =
       makeZeros(types.compute, {s.tokens.total, s.slots, s.intermediate});
   int64_t size = s.intermediate * s.hidden;
@@ -119,7 +127,7 @@ Tensor computeGated(MoeTypes types, const MoeShape &s, const ExpertData &data) {
   return out;
 }
 
-KernelCase makeExpertRows(MoeTypes types, MoeShape s, Routing routing) {
+static KernelCase makeExpertRows(MoeTypes types, MoeShape s, Routing routing) {
   KernelCase c{{"expert_rows", "expert_rows", {}, {}}, {}, {}, s.tokens.run, 1};
   c.request.config = {{"epilogue", std::string("swiglu")}};
   ExpertData data = makeExperts(types, s, routing);
@@ -132,7 +140,7 @@ KernelCase makeExpertRows(MoeTypes types, MoeShape s, Routing routing) {
   return c;
 }
 
-KernelCase makeExpertSum(MoeTypes types, MoeShape s, Routing routing) {
+static KernelCase makeExpertSum(MoeTypes types, MoeShape s, Routing routing) {
   KernelCase c{{"expert_sum", "expert_sum", {}, {}}, {}, {}, s.tokens.run, 1};
   ExpertData data = makeExperts(types, s, routing);
   Tensor out = makeZeros(types.compute, {s.tokens.total, s.hidden});
@@ -149,20 +157,25 @@ KernelCase makeExpertSum(MoeTypes types, MoeShape s, Routing routing) {
   return c;
 }
 
+namespace {
+
 /// What expert_count and expert_sort compute for the tokens of the run.
 struct Sorted {
   Tensor counts, pairs, tileExperts, tileEnds;
   int64_t tiles = 0;
 };
 
+} // namespace
+
 /// The smallest of tileRows, tileRows / 2, ..., 1 that holds `count` rows.
-int64_t sizeOfTile(int64_t count, int64_t tileRows) {
+static int64_t sizeOfTile(int64_t count, int64_t tileRows) {
   while (tileRows / 2 >= count)
     tileRows /= 2;
   return tileRows;
 }
 
-Sorted sortPairs(const MoeShape &s, const Tensor &choices, int64_t tileRows) {
+static Sorted sortPairs(const MoeShape &s, const Tensor &choices,
+                        int64_t tileRows) {
   int64_t total = s.tokens.total * s.slots;
   int64_t most =
       (total + std::min(s.experts, total) * (tileRows - 1)) / tileRows;
@@ -192,7 +205,7 @@ Sorted sortPairs(const MoeShape &s, const Tensor &choices, int64_t tileRows) {
   return sorted;
 }
 
-KernelCase makeExpertCount(MoeShape s, Routing routing) {
+static KernelCase makeExpertCount(MoeShape s, Routing routing) {
   KernelCase c{
       {"expert_count", "expert_count", {}, {}}, {}, {}, s.tokens.run, 1};
   Tensor choices = makeChoices(s, routing);
@@ -201,7 +214,8 @@ KernelCase makeExpertCount(MoeShape s, Routing routing) {
   return c;
 }
 
-KernelCase makeExpertSort(MoeShape s, Routing routing, int64_t tileRows) {
+static KernelCase makeExpertSort(MoeShape s, Routing routing,
+                                 int64_t tileRows) {
   KernelCase c{{"expert_sort", "expert_sort", {}, {}}, {}, {}, s.tokens.run, 1};
   Tensor choices = makeChoices(s, routing);
   Sorted sorted = sortPairs(s, choices, tileRows);
@@ -214,8 +228,8 @@ KernelCase makeExpertSort(MoeShape s, Routing routing, int64_t tileRows) {
 }
 
 /// Gate and up with SwiGLU, or down of what they give.
-KernelCase makeExpertTiles(MoeTypes types, MoeShape s, Routing routing,
-                           int64_t tileRows, bool isDown) {
+static KernelCase makeExpertTiles(MoeTypes types, MoeShape s, Routing routing,
+                                  int64_t tileRows, bool isDown) {
   KernelCase c{
       {"expert_tiles", "expert_tiles", {}, {}}, {}, {}, s.tokens.run, 1};
   c.request.config = {{"epilogue", std::string(isDown ? "none" : "swiglu")}};
@@ -249,8 +263,8 @@ KernelCase makeExpertTiles(MoeTypes types, MoeShape s, Routing routing,
   return c;
 }
 
-KernelCase makeExpertCombine(DataType type, Tokens tokens, int64_t slots,
-                             int64_t features) {
+static KernelCase makeExpertCombine(DataType type, Tokens tokens, int64_t slots,
+                                    int64_t features) {
   KernelCase c{
       {"expert_combine", "expert_combine", {}, {}}, {}, {}, tokens.run, 1};
   Tensor products =
@@ -271,7 +285,8 @@ KernelCase makeExpertCombine(DataType type, Tokens tokens, int64_t slots,
   return c;
 }
 
-KernelCase makeScaleBySigmoid(DataType type, Tokens tokens, int64_t features) {
+static KernelCase makeScaleBySigmoid(DataType type, Tokens tokens,
+                                     int64_t features) {
   KernelCase c{
       {"scale_by_sigmoid", "scale_by_sigmoid", {}, {}}, {}, {}, tokens.run, 1};
   Tensor x = makeRandom(type, {tokens.total, features}, 3, 56);
@@ -285,14 +300,14 @@ KernelCase makeScaleBySigmoid(DataType type, Tokens tokens, int64_t features) {
   return c;
 }
 
-std::string describe(const MoeShape &s) {
+static std::string describe(const MoeShape &s) {
   return "T" + std::to_string(s.tokens.total) + "of" +
          std::to_string(s.tokens.run) + "_" + std::to_string(s.slots) + "of" +
          std::to_string(s.experts) + "_" + std::to_string(s.hidden) + "x" +
          std::to_string(s.intermediate);
 }
 
-void addRouters(std::vector<NamedCase> &cases) {
+static void addRouters(std::vector<NamedCase> &cases) {
   struct {
     Tokens tokens;
     int64_t experts, slots;
@@ -313,18 +328,20 @@ void addRouters(std::vector<NamedCase> &cases) {
                        }});
 }
 
-constexpr std::pair<Routing, const char *> routings[] = {
+static constexpr std::pair<Routing, const char *> routings[] = {
     {Routing::Spread, "spread"},
     {Routing::OneExpert, "one"},
     {Routing::EachItsOwn, "own"}};
 
+namespace {
 struct SortedCase {
   MoeShape shape;
   MoeTypes types;
   int64_t tileRows;
 };
+} // namespace
 
-void addSorted(std::vector<NamedCase> &cases) {
+static void addSorted(std::vector<NamedCase> &cases) {
   constexpr DataType f32 = DataType::F32, f16 = DataType::F16,
                      bf16 = DataType::BF16;
   constexpr SortedCase sortedCases[] = {
@@ -360,8 +377,6 @@ void addSorted(std::vector<NamedCase> &cases) {
     cases.push_back({"expert_combine_" + typeName(type), "expert_combine",
                      [=] { return makeExpertCombine(type, {41, 17}, 3, 96); }});
 }
-
-} // namespace
 
 void test::addMoeCases(std::vector<NamedCase> &cases) {
   constexpr DataType f32 = DataType::F32, f16 = DataType::F16,

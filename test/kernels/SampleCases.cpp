@@ -21,8 +21,10 @@ struct SampleInputs {
   Tensor logits, sampling, seen;
 };
 
-SampleInputs makeInputs(int64_t rows, int64_t vocabulary,
-                        const Parameters &parameters) {
+} // namespace
+
+static SampleInputs makeInputs(int64_t rows, int64_t vocabulary,
+                               const Parameters &parameters) {
   SampleInputs in{rows, vocabulary, {}, {}, {}};
   int64_t words = (vocabulary + 31) / 32;
   in.logits = makeRandom(DataType::F32, {rows, vocabulary}, 6, 41);
@@ -41,7 +43,7 @@ SampleInputs makeInputs(int64_t rows, int64_t vocabulary,
   return in;
 }
 
-KernelCase finish(const SampleInputs &in) {
+static KernelCase finish(const SampleInputs &in) {
   KernelCase c{{"sample", "sample", {}, {}}, {}, {}, 0, 0};
   c.rows = static_cast<uint32_t>(in.rows);
   Tensor tokens = makeZeros(DataType::I32, {in.rows});
@@ -54,13 +56,13 @@ KernelCase finish(const SampleInputs &in) {
   return c;
 }
 
-KernelCase makeSample(int64_t rows, int64_t vocabulary,
-                      const Parameters &parameters) {
+static KernelCase makeSample(int64_t rows, int64_t vocabulary,
+                             const Parameters &parameters) {
   return finish(makeInputs(rows, vocabulary, parameters));
 }
 
 /// Equal maxima: the lowest index wins.
-KernelCase makeTies() {
+static KernelCase makeTies() {
   SampleInputs in = makeInputs(2, 311, {});
   for (int64_t v : {300, 17, 18, 120})
     in.logits.values[v] = 7;
@@ -69,7 +71,7 @@ KernelCase makeTies() {
 }
 
 /// Rows that have no answer, greedy or not.
-KernelCase makeInvalid(float temperature) {
+static KernelCase makeInvalid(float temperature) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   SampleInputs in = makeInputs(4, 512, {temperature});
   in.logits.values[512 + 300] = std::numeric_limits<float>::quiet_NaN();
@@ -81,8 +83,6 @@ KernelCase makeInvalid(float temperature) {
     c.expected.begin()->second.tensor.integers[row] = -1;
   return c;
 }
-
-} // namespace
 
 void test::addSampleCases(std::vector<NamedCase> &cases) {
   auto add = [&](std::string name, Parameters parameters) {

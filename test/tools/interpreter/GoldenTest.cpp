@@ -199,7 +199,5 @@ TEST_P(GoldenTest, Bfloat16IsAsCloseAsTransformers) {
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, testing::ValuesIn(goldenModels),
                          [](const testing::TestParamInfo<const char *> &info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
+                           return toTestName(info.param);
                          });

@@ -22,18 +22,9 @@ using namespace quern::test;
 
 namespace {
 
-/// A model and whether it is one of ../shared.
-struct HybridModel {
-  const char *name;
-  bool isShared;
-  std::string root() const {
-    return isShared ? sharedGoldens() : storedGoldens();
-  }
-};
-
 constexpr double tolerance = 1e-3;
 
-class HybridGoldenTest : public testing::TestWithParam<HybridModel> {
+class HybridGoldenTest : public testing::TestWithParam<GoldenModel> {
 protected:
   void SetUp() override {
     if (!std::filesystem::is_directory(GetParam().root() + "/checkpoints"))
@@ -342,25 +333,23 @@ TEST_P(HybridGoldenTest, Bfloat16IsAsCloseAsTransformers) {
   EXPECT_GE(relative, 1e-3);
 }
 
-static std::string nameOf(const testing::TestParamInfo<HybridModel> &info) {
-  std::string name = info.param.name;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
+static std::string nameOf(const testing::TestParamInfo<GoldenModel> &info) {
+  return toTestName(info.param.name);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Stored, HybridGoldenTest,
-    testing::Values(HybridModel{"qwen3-next-small-f32", false},
-                    HybridModel{"qwen3_5-dense-tied-bf16", false},
-                    HybridModel{"qwen3_6-moe-bf16", false}),
+    testing::Values(GoldenModel{"qwen3-next-small-f32", false},
+                    GoldenModel{"qwen3_5-dense-tied-bf16", false},
+                    GoldenModel{"qwen3_6-moe-bf16", false}),
     nameOf);
 INSTANTIATE_TEST_SUITE_P(
     Shared, HybridGoldenTest,
-    testing::Values(HybridModel{"qwen3-next-bf16-sharded", true},
-                    HybridModel{"qwen3-next-small-f32", true},
-                    HybridModel{"qwen3-next-eps-f32", true},
-                    HybridModel{"qwen3_5-dense-tied-bf16", true},
-                    HybridModel{"qwen3_5-moe-bf16-sharded", true},
-                    HybridModel{"qwen3_6-dense-untied-bf16-sharded", true},
-                    HybridModel{"qwen3_6-moe-bf16", true}),
+    testing::Values(GoldenModel{"qwen3-next-bf16-sharded", true},
+                    GoldenModel{"qwen3-next-small-f32", true},
+                    GoldenModel{"qwen3-next-eps-f32", true},
+                    GoldenModel{"qwen3_5-dense-tied-bf16", true},
+                    GoldenModel{"qwen3_5-moe-bf16-sharded", true},
+                    GoldenModel{"qwen3_6-dense-untied-bf16-sharded", true},
+                    GoldenModel{"qwen3_6-moe-bf16", true}),
     nameOf);

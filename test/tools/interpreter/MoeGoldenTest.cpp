@@ -25,8 +25,11 @@ struct Outcome {
   std::map<std::string, RouterChoice> routers;
 };
 
+} // namespace
+
 /// Imports a model and runs a prompt in one step.
-Outcome runPrompt(const TestModel &model, const std::vector<int32_t> &ids) {
+static Outcome runPrompt(const TestModel &model,
+                         const std::vector<int32_t> &ids) {
   mlir::MLIRContext context;
   ImportReport report;
   auto module = importCheckpoint(context, model.config, model.checkpoint,
@@ -52,6 +55,8 @@ Outcome runPrompt(const TestModel &model, const std::vector<int32_t> &ids) {
     outcome.logits = result->logits.floats;
   return outcome;
 }
+
+namespace {
 
 class MoeGoldenTest : public testing::TestWithParam<const char *> {};
 
@@ -93,7 +98,5 @@ INSTANTIATE_TEST_SUITE_P(Models, MoeGoldenTest,
                          testing::Values("qwen3-moe-bf16-sharded",
                                          "qwen3-moe-mixed-f32"),
                          [](const testing::TestParamInfo<const char *> &info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
+                           return toTestName(info.param);
                          });
