@@ -32,8 +32,9 @@ Expression DeltaColumns::quadIndex(unsigned m) const {
 RowQuads DeltaColumns::readQuads(const InputBuffer &buffer, Expression row,
                                  Expression factor) const {
   RowQuads parts;
+  int64_t rowQuads = keyDim / 4;
   for (unsigned m = 0; m != quads; ++m) {
-    Expression part = buffer.read(row * double(keyDim / 4) + quadIndex(m));
+    Expression part = buffer.read(row * double(rowQuads) + quadIndex(m));
     parts.push_back(factor ? part * factor : part);
   }
   return parts;

@@ -120,7 +120,8 @@ Expression DeltaState::atDecay(Expression ringRow) const {
   return atValueHead(ringRow);
 }
 Expression DeltaState::atKeys(Expression ringRow) const {
-  return atKeyHead(ringRow) * double(quads / 2);
+  int64_t keyOctets = quads / 2;
+  return atKeyHead(ringRow) * double(keyOctets);
 }
 
 Expression DeltaState::readDecay(Expression ringRow) const {
