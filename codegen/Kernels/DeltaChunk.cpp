@@ -62,7 +62,8 @@ public:
     k.setGrid(1, k.dim("N"));
     columns.setLane(k.getLane());
     head = k.getGroup(0) / double(groups);
-    keyHead = head / double(valueHeads / k.dim("HK"));
+    int64_t headsPerKey = valueHeads / k.dim("HK");
+    keyHead = head / double(headsPerKey);
     Expression block =
         k.getGroup(0) % double(groups) * double(together) + columns.team;
     if (subgroups > 1)

@@ -72,19 +72,19 @@ private:
   Expression lane, firstRow;
 };
 
+} // namespace
+
 /// Bytes of the weights of as many experts as a step can choose.
-uint64_t countWeightBytes(const KernelBuilder &k) {
+static uint64_t countWeightBytes(const KernelBuilder &k) {
   uint64_t chosen = std::min(k.dim("E"), k.dim("T") * k.dim("K"));
   return k.getArgument("weight").getBytes() / k.dim("E") * chosen;
 }
 
-Status checkSizes(const KernelBuilder &k) {
+static Status checkSizes(const KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "C", 8));
   return k.getType("out") == DataType::F32 ? Status::ok()
                                            : requireMultiple(k, "N", 8);
 }
-
-} // namespace
 
 Status quern::buildExpertRows(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(checkSizes(k));

@@ -11,15 +11,15 @@
 
 using namespace quern;
 
-namespace {
-
 /// Number of set bits of an i32.
-Expression countBits(Expression x) {
+static Expression countBits(Expression x) {
   x = x - ((x >> 1) & 0x55555555);
   x = (x & 0x33333333) + ((x >> 2) & 0x33333333);
   x = (x + (x >> 4)) & 0x0f0f0f0f;
   return (x * 0x01010101) >> 24;
 }
+
+namespace {
 
 class ExpertSortBuilder {
 public:

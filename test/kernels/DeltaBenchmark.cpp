@@ -34,7 +34,9 @@ constexpr int64_t headDim = 128, ring = 32;
 constexpr int64_t maxRuleTokens = 8, foldEvery = 16;
 constexpr int64_t tokenCounts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
 
-double cpuSeconds() {
+} // namespace
+
+static double cpuSeconds() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   auto seconds = [](const timeval &t) { return t.tv_sec + t.tv_usec * 1e-6; };
@@ -42,8 +44,9 @@ double cpuSeconds() {
 }
 
 /// One sequence; p0, folded and update as in a row of `sequences`.
-KernelCase makeStep(const Heads &heads, const char *family, int64_t tokens,
-                    int32_t position, int32_t folded, int32_t update) {
+static KernelCase makeStep(const Heads &heads, const char *family,
+                           int64_t tokens, int32_t position, int32_t folded,
+                           int32_t update) {
   // Keys and queries have length 1 and 1 / sqrt(headDim), as a model's have.
   double unit = std::sqrt(3.0 / headDim);
   constexpr DataType f32 = DataType::F32;
@@ -85,6 +88,8 @@ struct Form {
   CompiledKernel kernel;
   double seconds = 1e9; ///< The least CPU time of a run.
 };
+
+namespace {
 
 class DeltaBenchmark {
 public:

@@ -40,8 +40,11 @@ constexpr Mixture mixtures[] = {{"30B-A3B", 2048, 128, 8, 768},
                                 {"Next", 2048, 512, 10, 512}};
 constexpr int64_t tokenCounts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
 
+} // namespace
+
 /// k different experts for each token.
-std::vector<int32_t> chooseExperts(const Mixture &mixture, int64_t tokens) {
+static std::vector<int32_t> chooseExperts(const Mixture &mixture,
+                                          int64_t tokens) {
   std::mt19937 engine(3);
   std::vector<int32_t> choices;
   std::vector<int32_t> all(mixture.experts);
@@ -53,6 +56,8 @@ std::vector<int32_t> chooseExperts(const Mixture &mixture, int64_t tokens) {
     }
   return choices;
 }
+
+namespace {
 
 /// One way to compute a step, and its least CPU time.
 struct Form {
@@ -107,6 +112,8 @@ private:
   std::vector<int32_t> routing;
   DeviceTensor x, experts, scales;
 };
+
+} // namespace
 
 Result<Form> ExpertsBenchmark::makeGathered(DeviceMemory &memory) {
   Form form{"gathered", 0, 1, {}};
@@ -324,8 +331,6 @@ Status ExpertsBenchmark::run() {
     QUERN_RETURN_IF_ERROR(measureTokens(count));
   return Status::ok();
 }
-
-} // namespace
 
 Status test::runExpertsBenchmark(Device &device,
                                  const TargetDescription &target,

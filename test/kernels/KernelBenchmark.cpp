@@ -20,6 +20,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -105,7 +106,9 @@ int main(int argc, char **argv) {
                  device.getStatus().getMessage().c_str());
     return 1;
   }
-  int repetitions = argc > 2 ? std::atoi(argv[2]) : 5;
+  long repetitionsGiven = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 5;
+  int repetitions =
+      static_cast<int>(std::clamp<long>(repetitionsGiven, 1, 10000));
   if (isAttention || isExperts || isDelta) {
     const char *only = argc > 3 ? argv[3] : "";
     Status status =
