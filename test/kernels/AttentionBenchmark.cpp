@@ -2,21 +2,13 @@
 #include "test/kernels/AttentionBenchmark.h"
 
 #include "test/kernels/AttentionSteps.h"
+#include "test/kernels/CpuSeconds.h"
 #include "test/kernels/KernelRunner.h"
-
-#include <sys/resource.h>
 
 #include <cstdio>
 
 using namespace quern;
 using namespace quern::test;
-
-static double cpuSeconds() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval &t) { return t.tv_sec + t.tv_usec * 1e-6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 namespace {
 

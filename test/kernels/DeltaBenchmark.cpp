@@ -9,9 +9,8 @@
 #include "test/kernels/DeltaBenchmark.h"
 
 #include "runtime/reference/Delta.h"
+#include "test/kernels/CpuSeconds.h"
 #include "test/kernels/KernelRunner.h"
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
@@ -35,13 +34,6 @@ constexpr int64_t maxRuleTokens = 8, foldEvery = 16;
 constexpr int64_t tokenCounts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
 
 } // namespace
-
-static double cpuSeconds() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval &t) { return t.tv_sec + t.tv_usec * 1e-6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 /// One sequence; p0, folded and update as in a row of `sequences`.
 static KernelCase makeStep(const Heads &heads, const char *family,

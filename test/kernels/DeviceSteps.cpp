@@ -1,9 +1,8 @@
 //===- DeviceSteps.cpp - Dispatches on device memory, timed ---------------===//
 #include "test/kernels/DeviceSteps.h"
 
+#include "test/kernels/CpuSeconds.h"
 #include "test/kernels/KernelCase.h"
-
-#include <sys/resource.h>
 
 #include <algorithm>
 
@@ -111,13 +110,6 @@ Status KernelSet::add(ProgramDescription &program, const std::string &family,
   dispatch.label = family;
   program.dispatches.push_back(std::move(dispatch));
   return Status::ok();
-}
-
-static double cpuSeconds() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval &t) { return t.tv_sec + t.tv_usec * 1e-6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 Result<double> test::timeProgram(Device &device, ProgramHandle program) {

@@ -14,11 +14,10 @@
 //
 //===----------------------------------------------------------------------===//
 #include "test/kernels/AttentionBenchmark.h"
+#include "test/kernels/CpuSeconds.h"
 #include "test/kernels/DeltaBenchmark.h"
 #include "test/kernels/ExpertsBenchmark.h"
 #include "test/kernels/KernelRunner.h"
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -26,13 +25,6 @@
 
 using namespace quern;
 using namespace quern::test;
-
-static double cpuSeconds() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval &t) { return t.tv_sec + t.tv_usec * 1e-6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 namespace {
 
