@@ -1,5 +1,4 @@
 //===- AttentionCases.cpp - Cases of rotation, cache and attention --------===//
-#include "runtime/reference/Delta.h"
 #include "test/kernels/AttentionSteps.h"
 
 #include <cmath>
@@ -131,16 +130,8 @@ static KernelCase makeAttention(DataType type, Heads heads,
   c.addInput(step.keyCache);
   c.addInput(step.valueCache);
   step.addPlacement(c);
-  if (heads.gated) {
-    // The gates stand behind the queries of the merged projections.
-    Tensor gate = makeRandom(type, {layout.tokens(), heads.features()}, 4, 40);
-    c.request.config["gate_offset"] = heads.queries();
-    std::vector<float> plain = out.values;
-    reference::sigmoidGate(plain,
-                           {gate.values, heads.features(), heads.queries()},
-                           type, out.values);
-    c.addInput(gate);
-  }
+  if (heads.gated)
+    step.addGate(c, heads, out);
   c.addOutput({out, 2e-6, relativeTolerance(type), run * heads.queries()});
   return c;
 }

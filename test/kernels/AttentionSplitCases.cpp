@@ -1,5 +1,4 @@
 //===- AttentionSplitCases.cpp - Attention shared between workgroups ------===//
-#include "runtime/reference/Delta.h"
 #include "test/kernels/AttentionSteps.h"
 
 #include <algorithm>
@@ -118,15 +117,8 @@ static KernelCase makeMerge(DataType type, const Heads &heads,
                              step.keyCache.values, step.valueCache.values,
                              1 / std::sqrt(double(heads.dim)),
                              heads.gated ? DataType::F32 : type, out.values);
-  if (heads.gated) {
-    Tensor gate = makeRandom(type, {layout.tokens(), heads.features()}, 4, 40);
-    c.request.config["gate_offset"] = heads.queries();
-    std::vector<float> plain = out.values;
-    reference::sigmoidGate(plain,
-                           {gate.values, heads.features(), heads.queries()},
-                           type, out.values);
-    c.addInput(gate);
-  }
+  if (heads.gated)
+    step.addGate(c, heads, out);
   c.addOutput({out, 2e-6, relativeTolerance(type)});
   return c;
 }

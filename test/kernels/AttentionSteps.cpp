@@ -1,6 +1,8 @@
 //===- AttentionSteps.cpp - Steps of tokens for kernel cases --------------===//
 #include "test/kernels/AttentionSteps.h"
 
+#include "runtime/reference/Delta.h"
+
 #include <algorithm>
 #include <numeric>
 
@@ -80,4 +82,15 @@ void Step::addPlacement(KernelCase &c) const {
   c.addInput(makeIntegers({layout.tokens()}, layout.slotOf));
   c.addInput(makeIntegers({layout.tokens()}, layout.positionOf));
   c.addInput(makeIntegers({layout.slots, layout.pagesPerSlot}, table));
+}
+
+void Step::addGate(KernelCase &c, const Heads &heads, Tensor &out) const {
+  Tensor gate =
+      makeRandom(out.type, {layout.tokens(), heads.features()}, 4, 40);
+  c.request.config["gate_offset"] = heads.queries();
+  std::vector<float> plain = out.values;
+  reference::sigmoidGate(plain,
+                         {gate.values, heads.features(), heads.queries()},
+                         out.type, out.values);
+  c.addInput(gate);
 }

@@ -51,6 +51,11 @@ struct Step {
   /// Adds slots, positions and page_table.
   void addPlacement(KernelCase &c) const;
 
+  /// Adds a gate of each query feature, of the type of `out`, and applies it
+  /// to that expected result. Gates stand behind the queries of the merged
+  /// projections.
+  void addGate(KernelCase &c, const Heads &heads, Tensor &out) const;
+
   Layout layout;
   std::vector<int32_t> table;
   reference::CacheShape shape;

@@ -3,6 +3,7 @@
 
 #include "test/kernels/CpuSeconds.h"
 #include "test/kernels/KernelCase.h"
+#include "test/kernels/KernelRunner.h"
 
 #include <algorithm>
 
@@ -75,16 +76,9 @@ Result<KernelSet::Entry> KernelSet::compile(const KernelRequest &request) {
     return found->second;
   QUERN_ASSIGN_OR_RETURN(CompiledKernel kernel,
                          compiler.compile(request, target));
-  KernelDescription description;
-  description.name = request.family;
-  description.entryPoint = kernel.entryPoint;
-  description.code = std::as_bytes(std::span(kernel.code));
-  description.workgroupSize = kernel.launch.workgroupSize;
-  for (KernelAccess access : kernel.accesses)
-    description.arguments.push_back(static_cast<ArgumentAccess>(access));
-  description.subgroupSize = kernel.launch.subgroupSize;
-  description.workgroupMemory = kernel.launch.workgroupMemory;
-  QUERN_ASSIGN_OR_RETURN(KernelHandle handle, device.createKernel(description));
+  QUERN_ASSIGN_OR_RETURN(
+      KernelHandle handle,
+      device.createKernel(describeKernel(kernel, request.family)));
   Entry entry{handle, kernel.launch.grid};
   kernels.emplace(std::move(key), entry);
   return entry;

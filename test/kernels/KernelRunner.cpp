@@ -93,10 +93,10 @@ private:
 
 } // namespace
 
-static KernelDescription describe(const CompiledKernel &kernel,
-                                  const KernelCase &kernelCase) {
+KernelDescription test::describeKernel(const CompiledKernel &kernel,
+                                       std::string_view name) {
   KernelDescription description;
-  description.name = kernelCase.request.name;
+  description.name = name;
   description.entryPoint = kernel.entryPoint;
   description.code = std::as_bytes(std::span(kernel.code));
   description.workgroupSize = kernel.launch.workgroupSize;
@@ -121,8 +121,9 @@ Result<std::vector<Tensor>> test::runKernel(Device &device,
       buffers.addView(view->second);
     dispatch.arguments.push_back(buffers.range(i));
   }
-  QUERN_ASSIGN_OR_RETURN(dispatch.kernel,
-                         device.createKernel(describe(kernel, kernelCase)));
+  QUERN_ASSIGN_OR_RETURN(
+      dispatch.kernel,
+      device.createKernel(describeKernel(kernel, kernelCase.request.name)));
   dispatch.grid = {kernel.launch.grid,
                    static_cast<GridCount>(kernel.launch.count),
                    static_cast<uint8_t>(kernel.launch.axis), kernel.launch.tile,

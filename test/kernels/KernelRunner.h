@@ -11,6 +11,10 @@ namespace quern::test {
 /// The Vulkan device of the tests, opened once.
 Result<Device *> getTestDevice(bool validation = true);
 
+/// What a device needs to know of a kernel; refers to its code.
+KernelDescription describeKernel(const CompiledKernel &kernel,
+                                 std::string_view name);
+
 /// The module is valid SPIR-V for Vulkan 1.1; InvalidArgument says why not.
 Status validateSpirv(const std::vector<uint32_t> &code);
 
