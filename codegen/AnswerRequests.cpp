@@ -1,7 +1,7 @@
 //===- AnswerRequests.cpp - Code for every kernel request -----------------===//
 #include "codegen/AnswerRequests.h"
 
-#include "codegen/SPIRV/KernelCompiler.h"
+#include "codegen/KernelCompiler.h"
 #include "runtime/base/AtomicFile.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
@@ -83,10 +83,11 @@ static exec::LaunchAttr convertLaunch(MLIRContext *context,
 }
 
 static Status writeCode(const std::string &folder, const KernelRequest &request,
-                        const CompiledKernel &kernel) {
+                        const CompiledKernel &kernel,
+                        const TargetDescription &target) {
   auto bytes = std::as_bytes(std::span(kernel.code));
   return writeFileAtomically(
-      folder + "/" + request.name + ".spv",
+      folder + "/" + request.name + (target.api == "cpu" ? ".elf" : ".spv"),
       std::string_view(reinterpret_cast<const char *>(bytes.data()),
                        bytes.size()));
 }
@@ -136,7 +137,8 @@ Status answerRequests(ModuleOp module, const TargetDescription &target,
       return std::move(result).takeStatus().withContext(
           "kernel '" + requests[i].name + "' for target " + target.name);
     if (!options.dumpDir.empty())
-      QUERN_RETURN_IF_ERROR(writeCode(options.dumpDir, requests[i], *result));
+      QUERN_RETURN_IF_ERROR(
+          writeCode(options.dumpDir, requests[i], *result, target));
     ops[i].setLaunchAttr(convertLaunch(module.getContext(), *result));
     kernels[requests[i].name] = {std::move(result->code), result->idealBytes,
                                  result->flops};

@@ -205,9 +205,15 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
   ObjectReader reader(root);
   reader.read("name", target.name);
   reader.read("summary", target.summary);
-  reader.readChoice<std::string>("api", target.api, {{"vulkan", "vulkan"}});
+  reader.readChoice<std::string>("api", target.api,
+                                 {{"vulkan", "vulkan"}, {"cpu", "cpu"}});
   reader.read("api_version", target.apiVersion);
-  readVersion(reader, target);
+  if (target.api == "cpu") {
+    reader.read("architecture", target.architecture);
+    reader.read("cpu", target.cpu);
+  } else {
+    readVersion(reader, target);
+  }
   reader.read("required_features", target.requiredFeatures);
   reader.read("devices", target.devices);
   reader.readPowerOfTwo("subgroup_size", target.subgroupSize, 4, 128);
@@ -280,11 +286,16 @@ Result<TargetDescription> quern::findTarget(std::string_view spec) {
   }
   std::string generic = std::string(spec) + "-generic";
   std::string names;
+  const TargetFile *least = nullptr; // The first of an API without generic.
   for (const TargetFile &file : targetFiles) {
     if (file.name == spec || file.name == generic)
       return parseTarget(file.text, file.name);
+    if (!least && spec == "cpu" && file.name.starts_with("cpu-"))
+      least = &file;
     names += (names.empty() ? "" : ", ") + std::string(file.name);
   }
+  if (least)
+    return parseTarget(least->text, least->name);
   return notFound("unknown target " + quoteName(spec) + ": expected one of " +
                   names + ", or the path of a .json file");
 }

@@ -24,11 +24,14 @@ enum class ReadAccess : uint8_t { Storage, Texel };
 
 /// All sizes in bytes unless named otherwise. Plain data; thread-safe.
 struct TargetDescription {
-  std::string name;       ///< "vulkan-lavapipe"
-  std::string summary;    ///< One line for `quern targets`.
-  std::string api;        ///< "vulkan"
-  std::string apiVersion; ///< Least version of the API, "1.1".
-  uint32_t spirvMajor = 1, spirvMinor = 3;
+  std::string name;                        ///< "vulkan-lavapipe"
+  std::string summary;                     ///< One line for `quern targets`.
+  std::string api;                         ///< "vulkan" or "cpu"
+  std::string apiVersion;                  ///< Least version of the API, "1.1".
+  uint32_t spirvMajor = 1, spirvMinor = 3; ///< Only for Vulkan.
+  /// Only for CPUs: LLVM's names of the architecture and of the CPU whose
+  /// instructions may be used, "x86_64" and "x86-64-v3".
+  std::string architecture, cpu;
   std::vector<std::string> requiredFeatures; ///< Of the device at run time.
   /// Lower-case parts of device names that this target is for; may be empty.
   std::vector<std::string> devices;
@@ -89,8 +92,8 @@ Result<TargetDescription> parseTarget(std::string_view json,
                                       std::string_view where);
 
 /// A built-in target by name, the default of an API ("vulkan" gives
-/// "vulkan-generic"), or the file `spec` if it ends in ".json". NotFound lists
-/// the built-in names.
+/// "vulkan-generic", "cpu" the first CPU), or the file `spec` if it ends in
+/// ".json". NotFound lists the built-in names.
 Result<TargetDescription> findTarget(std::string_view spec);
 
 /// Names of the built-in targets, sorted.

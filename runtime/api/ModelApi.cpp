@@ -2,6 +2,7 @@
 
 #include "runtime/api/ApiObjects.h"
 #include "runtime/device/DeviceRegistry.h"
+#include "runtime/engine/OpenDevice.h"
 
 #include <string>
 
@@ -57,6 +58,7 @@ extern "C" quern_status quern_device_get(size_t index,
 
 static constexpr uint64_t kMaxTimeoutMilliseconds =
     uint64_t(INT64_MAX) / 1'000'000;
+static constexpr uint32_t kMaxThreads = 1024;
 
 extern "C" void quern_model_options_init(quern_model_options *options) {
   if (!options)
@@ -90,18 +92,22 @@ static Status openModel(const char *path, const quern_model_options &options,
     return invalidArgument(
         "timeout_ms is " + std::to_string(options.timeout_ms) +
         ", expected 1 to " + std::to_string(kMaxTimeoutMilliseconds));
+  if (options.threads > kMaxThreads)
+    return invalidArgument("threads is " + std::to_string(options.threads) +
+                           ", expected at most " + std::to_string(kMaxThreads));
   BundleOptions bundleOptions;
   bundleOptions.mapWeights = !options.no_mmap;
   bundleOptions.verifyWeights = options.verify_weights;
   QUERN_ASSIGN_OR_RETURN(Bundle bundle, Bundle::open(path, bundleOptions));
   DeviceOptions deviceOptions;
+  LoadOptions load;
+  load.target = toString(options.target);
   deviceOptions.api = toString(options.device_api);
   deviceOptions.device = toString(options.device);
   deviceOptions.validation = options.validation;
+  deviceOptions.threads = options.threads;
   QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Device> device,
-                         openDevice(deviceOptions));
-  LoadOptions load;
-  load.target = toString(options.target);
+                         openDeviceFor(bundle, deviceOptions, load.target));
   EngineOptions engine;
   engine.timeout = std::chrono::milliseconds(options.timeout_ms);
   QUERN_ASSIGN_OR_RETURN(

@@ -2,15 +2,26 @@
 
 #include "runtime/device/DeviceRegistry.h"
 
+#include "runtime/device/cpu/CPUDevice.h"
+#include "runtime/device/cpu/CPUInfo.h"
 #include "runtime/device/null/NullDevice.h"
 #ifdef QUERN_ENABLE_VULKAN
 #include "runtime/device/vulkan/VulkanDevice.h"
 #endif
 
+#include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <cstring>
 
 using namespace quern;
+
+static bool containsIgnoringCase(std::string_view text, std::string_view part) {
+  auto isEqual = [](unsigned char a, unsigned char b) {
+    return std::tolower(a) == std::tolower(b);
+  };
+  return !std::ranges::search(text, part, isEqual).empty();
+}
 
 static Result<std::unique_ptr<Device>> openNullDevice(const DeviceOptions &) {
   return std::unique_ptr<Device>(std::make_unique<NullDevice>());
@@ -18,6 +29,22 @@ static Result<std::unique_ptr<Device>> openNullDevice(const DeviceOptions &) {
 
 static Result<std::vector<DeviceInfo>> listNullDevices() {
   return std::vector<DeviceInfo>{NullDevice().getInfo()};
+}
+
+static Result<std::unique_ptr<Device>>
+openCPUDevice(const DeviceOptions &options) {
+  cpu::CPUOptions cpuOptions;
+  cpuOptions.threads = options.threads;
+  auto device = std::make_unique<cpu::CPUDevice>(cpuOptions);
+  const std::string &name = device->getInfo().name;
+  if (!options.device.empty() && options.device != "0" &&
+      !containsIgnoringCase(name, options.device))
+    return notFound("no CPU device '" + options.device + "', only 0: " + name);
+  return std::unique_ptr<Device>(std::move(device));
+}
+
+static Result<std::vector<DeviceInfo>> listCPUDevices() {
+  return std::vector<DeviceInfo>{cpu::describeCPU()};
 }
 
 #ifdef QUERN_ENABLE_VULKAN

@@ -12,8 +12,8 @@
 namespace quern {
 
 struct DeviceOptions {
-  /// "vulkan", "null", or empty: the first API that has a device. The null
-  /// device is opened only by name.
+  /// "vulkan", "cpu", "null", or empty: the first API that has a device. The
+  /// null device is opened only by name.
   std::string api;
   /// Which device of the API: empty for the best (discrete, then integrated,
   /// virtual, CPU), an index into listDevices, or a part of its name (case is
@@ -22,6 +22,8 @@ struct DeviceOptions {
   /// Ask the API's validation layer to check every call; its complaints come
   /// out of Device::checkDiagnostics. Also on with QUERN_VALIDATION=1.
   bool validation = false;
+  /// Threads of the CPU device; 0: one for each core of the process.
+  uint32_t threads = 0;
 };
 
 struct DeviceListing {

@@ -1,7 +1,7 @@
 //===- EndToEnd.cpp - Compile, load and run in one process ----------------===//
 #include "test/e2e/EndToEnd.h"
 
-#include "runtime/device/DeviceRegistry.h"
+#include "runtime/engine/OpenDevice.h"
 
 #include <algorithm>
 #include <array>
@@ -52,7 +52,8 @@ Result<std::unique_ptr<Engine>> loadForTest(const std::string &path) {
   QUERN_ASSIGN_OR_RETURN(Bundle bundle, Bundle::open(path));
   DeviceOptions options;
   options.validation = true;
-  QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, openDevice(options));
+  QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Device> device,
+                         openDeviceFor(bundle, options, ""));
   QUERN_ASSIGN_OR_RETURN(
       std::unique_ptr<LoadedModel> model,
       LoadedModel::load(std::make_shared<const Bundle>(std::move(bundle)),

@@ -20,7 +20,11 @@ CompileOptions testOptions(const std::string &checkpoint,
 /// once per process and options.
 Result<std::string> compileForTest(CompileOptions options);
 
-/// Opens the best Vulkan device with validation layers and loads the bundle.
+/// What test suites of whole models run on: the best Vulkan device and the CPU.
+inline constexpr const char *testTargets[] = {"native", "cpu"};
+
+/// Opens the best device of the bundle's target, with validation layers, and
+/// loads the bundle.
 Result<std::unique_ptr<Engine>> loadForTest(const std::string &bundle);
 
 /// Skips the test with a reason if the machine has no Vulkan device.

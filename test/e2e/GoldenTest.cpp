@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 using namespace quern;
 using namespace quern::test;
@@ -26,19 +27,23 @@ static std::string checkpointPath(const std::string &model) {
 
 namespace {
 
-class GoldenTest : public testing::TestWithParam<const char *> {
+class GoldenTest
+    : public testing::TestWithParam<std::tuple<const char *, const char *>> {
 protected:
   void SetUp() override { QUERN_REQUIRE_VULKAN(); }
 
   void load(const std::string &compute) {
-    auto bundle =
-        compileForTest(testOptions(checkpointPath(GetParam()), compute));
+    CompileOptions options = testOptions(checkpointPath(getModel()), compute);
+    options.target = std::get<1>(GetParam());
+    auto bundle = compileForTest(options);
     ASSERT_TRUE(bundle.isOk()) << bundle.getStatus().getMessage();
     auto loaded = loadForTest(*bundle);
     ASSERT_TRUE(loaded.isOk()) << loaded.getStatus().getMessage();
     engine = std::move(*loaded);
-    golden = std::make_unique<Golden>(GetParam());
+    golden = std::make_unique<Golden>(getModel());
   }
+
+  static std::string getModel() { return std::get<0>(GetParam()); }
 
   /// Largest difference between rows and the golden [T, V] array.
   double compare(const std::vector<std::vector<float>> &rows,
@@ -151,7 +156,11 @@ TEST_P(GoldenTest, SixteenBitComputeIsAsCloseAsTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Qwen3, GoldenTest, testing::ValuesIn(goldenModels),
+INSTANTIATE_TEST_SUITE_P(Qwen3, GoldenTest,
+                         testing::Combine(testing::ValuesIn(goldenModels),
+                                          testing::ValuesIn(testTargets)),
                          [](const auto &info) {
-                           return toTestName(info.param);
+                           return toTestName(
+                               std::string(std::get<0>(info.param)) + "_" +
+                               std::get<1>(info.param));
                          });

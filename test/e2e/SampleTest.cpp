@@ -83,19 +83,21 @@ static const std::string samples[] = {
 
 namespace {
 
-class SampleTest : public testing::TestWithParam<std::string> {};
+class SampleTest
+    : public testing::TestWithParam<std::tuple<std::string, const char *>> {};
 
 } // namespace
 
 TEST_P(SampleTest, AnswersItsEvaluationSet) {
   QUERN_REQUIRE_VULKAN();
-  std::string folder = GetParam();
+  auto [folder, target] = GetParam();
   if (!std::filesystem::is_directory(folder))
     GTEST_SKIP() << folder << " is absent";
   std::vector<Item> items = readItems(folder + "/eval.json");
   ASSERT_EQ(items.size(), 200u);
   CompileOptions options = testOptions(folder);
   options.context = 1024;
+  options.target = target;
   auto path = compileForTest(options);
   ASSERT_TRUE(path.isOk()) << path.getStatus().getMessage();
   auto engine = loadForTest(*path);
@@ -133,12 +135,15 @@ TEST_P(SampleTest, AnswersItsEvaluationSet) {
   RecordProperty("right_not_thinking", int(right[0]));
 }
 
-INSTANTIATE_TEST_SUITE_P(Samples, SampleTest, testing::ValuesIn(samples),
-                         [](const auto &info) {
-                           std::string name =
-                               std::filesystem::path(info.param).filename();
-                           std::ranges::replace_if(
-                               name, [](char c) { return !std::isalnum(c); },
-                               '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Samples, SampleTest,
+    testing::Combine(testing::ValuesIn(samples),
+                     testing::ValuesIn(testTargets)),
+    [](const auto &info) {
+      std::string name =
+          std::filesystem::path(std::get<0>(info.param)).filename().string() +
+          "_" + std::get<1>(info.param);
+      std::ranges::replace_if(
+          name, [](char c) { return !std::isalnum(c); }, '_');
+      return name;
+    });

@@ -7,7 +7,7 @@
 #ifndef QUERN_TEST_KERNELS_DEVICESTEPS_H
 #define QUERN_TEST_KERNELS_DEVICESTEPS_H
 
-#include "codegen/SPIRV/KernelCompiler.h"
+#include "codegen/KernelCompiler.h"
 #include "runtime/device/Device.h"
 
 #include <map>

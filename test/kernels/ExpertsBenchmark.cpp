@@ -16,6 +16,7 @@
 //===----------------------------------------------------------------------===//
 #include "test/kernels/ExpertsBenchmark.h"
 
+#include "codegen/KernelCompiler.h"
 #include "passes/Shape/ExpertForm.h"
 #include "test/kernels/DeviceSteps.h"
 

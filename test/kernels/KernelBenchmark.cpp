@@ -1,7 +1,7 @@
 //===- KernelBenchmark.cpp - CPU time of linear kernels -------------------===//
 //
 // Not a test: prints the CPU time (user and system, all threads) of linear
-// kernels on the Vulkan device, per weight and per floating-point operation.
+// kernels on a device, per weight and per floating-point operation.
 // On lavapipe the limit is about 0.3 to 0.5 ns of CPU per bf16 weight.
 //
 //   kernel-benchmark [target] [repetitions]
@@ -92,7 +92,8 @@ int main(int argc, char **argv) {
   argv += isAttention || isExperts || isDelta;
   Result<TargetDescription> target =
       findTarget(argc > 1 ? argv[1] : "vulkan-lavapipe");
-  Result<Device *> device = getTestDevice(/*validation=*/false);
+  Result<Device *> device = getTestDevice(
+      target.isOk() ? target->api : "vulkan", /*validation=*/false);
   if (!target.isOk() || !device.isOk()) {
     std::fprintf(stderr, "%s%s\n", target.getStatus().getMessage().c_str(),
                  device.getStatus().getMessage().c_str());

@@ -6,21 +6,22 @@
 #include <spirv-tools/libspirv.hpp>
 
 #include <cmath>
+#include <map>
 #include <sstream>
 
 using namespace quern;
 using namespace quern::test;
 
-Result<Device *> test::getTestDevice(bool validation) {
-  static Result<std::unique_ptr<Device>> device = [&] {
+Result<Device *> test::getTestDevice(const std::string &api, bool validation) {
+  static std::map<std::string, std::unique_ptr<Device>> devices;
+  std::unique_ptr<Device> &device = devices[api];
+  if (!device) {
     DeviceOptions options;
-    options.api = "vulkan";
+    options.api = api;
     options.validation = validation;
-    return openDevice(options);
-  }();
-  if (!device.isOk())
-    return device.getStatus();
-  return device->get();
+    QUERN_ASSIGN_OR_RETURN(device, openDevice(options));
+  }
+  return device.get();
 }
 
 Status test::validateSpirv(const std::vector<uint32_t> &code) {

@@ -2,14 +2,14 @@
 #ifndef QUERN_TEST_KERNELS_KERNELRUNNER_H
 #define QUERN_TEST_KERNELS_KERNELRUNNER_H
 
-#include "codegen/SPIRV/KernelCompiler.h"
+#include "codegen/KernelCompiler.h"
 #include "runtime/device/Device.h"
 #include "test/kernels/KernelCase.h"
 
 namespace quern::test {
 
-/// The Vulkan device of the tests, opened once.
-Result<Device *> getTestDevice(bool validation = true);
+/// The best device of an API, opened once.
+Result<Device *> getTestDevice(const std::string &api, bool validation = true);
 
 /// What a device needs to know of a kernel; refers to its code.
 KernelDescription describeKernel(const CompiledKernel &kernel,

@@ -253,7 +253,8 @@ Status tool::bench(const BenchOptions &options) {
     QUERN_RETURN_IF_ERROR(measureOnce(engine, *sequence, options, report));
   if (options.profile)
     QUERN_RETURN_IF_ERROR(profilePrograms(engine, *sequence, report));
-  if (device.isSoftware)
+  // What CPUs compute with reads this memory.
+  if (device.isSoftware || device.api == "cpu")
     report.readBandwidth = measureReadBandwidth();
   std::string text =
       options.json ? printReportJson(report) : printReport(report);

@@ -2,6 +2,8 @@
 
 #include "tools/quern/OpenModel.h"
 
+#include "runtime/engine/OpenDevice.h"
+
 #include <CLI/CLI.hpp>
 
 #include <chrono>
@@ -14,11 +16,16 @@ using namespace quern;
 void tool::addOpenOptions(CLI::App &command, OpenOptions &options) {
   command.add_option("bundle", options.path, "The compiled model")->required();
   command.add_option("--api", options.device.api,
-                     "Device API: vulkan or null (default: the first that has "
-                     "a device)");
+                     "Device API: vulkan, cpu or null (default: the first that "
+                     "runs a target of the bundle)");
   command.add_option("--device", options.device.device,
                      "Index or part of the name of the device (default: the "
                      "best)");
+  command
+      .add_option("--threads", options.device.threads,
+                  "Threads of the CPU device (default: 0, one for each "
+                  "core)")
+      ->check(CLI::Range(0, 1024));
   command.add_option("--target", options.target,
                      "Program set of the bundle (default: what the device "
                      "runs)");
@@ -54,8 +61,9 @@ Result<tool::OpenModel> tool::openModel(const OpenOptions &options) {
                          Bundle::open(options.path, bundleOptions));
   auto bundle = std::make_shared<const Bundle>(std::move(opened));
   QUERN_ASSIGN_OR_RETURN(TextModel text, TextModel::create(bundle));
-  QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Device> device,
-                         openDevice(options.device));
+  QUERN_ASSIGN_OR_RETURN(
+      std::unique_ptr<Device> device,
+      openDeviceFor(*bundle, options.device, options.target));
   LoadOptions load;
   load.target = options.target;
   QUERN_ASSIGN_OR_RETURN(std::unique_ptr<LoadedModel> model,

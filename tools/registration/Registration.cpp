@@ -1,5 +1,6 @@
 //===- Registration.cpp - every dialect and pass of the tools -------------===//
 #include "tools/registration/Registration.h"
+#include "codegen/CPU/Passes.h"
 #include "codegen/SPIRV/Passes.h"
 #include "dialects/Exec/IR/ExecOps.h"
 #include "dialects/Kernel/IR/KernelOps.h"
@@ -8,6 +9,7 @@
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -21,15 +23,16 @@ void quern::registerAllDialects(mlir::DialectRegistry &registry) {
   registry
       .insert<exec::ExecDialect, kernel::KernelDialect, qwen::QwenDialect>();
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect,
-                  mlir::gpu::GPUDialect, mlir::math::MathDialect,
-                  mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
-                  mlir::spirv::SPIRVDialect, mlir::tensor::TensorDialect,
-                  mlir::vector::VectorDialect>();
+                  mlir::gpu::GPUDialect, mlir::LLVM::LLVMDialect,
+                  mlir::math::MathDialect, mlir::memref::MemRefDialect,
+                  mlir::scf::SCFDialect, mlir::spirv::SPIRVDialect,
+                  mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
   mlir::func::registerInlinerExtension(registry);
 }
 
 void quern::registerAllPasses() {
   mlir::registerTransformsPasses();
   quern::registerAllQuernPasses();
+  quern::registerQuernCPUPasses();
   quern::registerQuernSPIRVPasses();
 }

@@ -82,13 +82,14 @@ typedef struct quern_model quern_model;
 
 typedef struct quern_model_options {
   size_t struct_size;
-  const char *device_api; /* "vulkan", ...; null: the first with a device */
+  const char *device_api; /* "vulkan", "cpu"; null: what the bundle is for */
   const char *device;     /* index or part of the name; null: the best */
   const char *target;     /* program set of the bundle; null: what fits */
   int32_t no_mmap;        /* read the weights instead of mapping them */
   int32_t verify_weights; /* check the weights' hash: reads all of the file */
   int32_t validation;     /* ask the device API's validation layer */
   uint64_t timeout_ms;    /* a run that takes longer ends the model */
+  uint32_t threads;       /* of the CPU device; 0: one for each core */
 } quern_model_options;
 
 typedef struct quern_model_info {

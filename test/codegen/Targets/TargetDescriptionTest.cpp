@@ -52,6 +52,22 @@ TEST(TargetDescription, NamesApisAndFiles) {
   EXPECT_EQ(mine->subgroupSize, 64u);
 }
 
+TEST(TargetDescription, CPUsHaveTheirOwnMembers) {
+  Result<TargetDescription> cpu = findTarget("cpu");
+  ASSERT_TRUE(cpu.isOk()) << cpu.getStatus().getMessage();
+  EXPECT_EQ(cpu->name, "cpu-x86-64-v3");
+  EXPECT_EQ(cpu->architecture, "x86_64");
+  EXPECT_EQ(cpu->cpu, "x86-64-v3");
+  std::string text = textOf("cpu-x86-64-v3");
+  EXPECT_NE(errorOf(replace(text, "\"cpu\": \"x86-64-v3\"",
+                            "\"spirv_version\": \"1.3\""))
+                .find("cpu"),
+            std::string::npos);
+  EXPECT_EQ(errorOf(replace(text, "\"architecture\"",
+                            "\"spirv_version\": \"1.3\", \"architecture\"")),
+            "t.json: $.spirv_version: unknown member");
+}
+
 TEST(TargetDescription, UnknownNamesListWhatThereIs) {
   Result<TargetDescription> target = findTarget("metal");
   ASSERT_FALSE(target.isOk());

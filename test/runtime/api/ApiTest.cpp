@@ -607,6 +607,10 @@ TEST(ApiOpen, SaysWhyAModelCannotBeOpened) {
                  QUERN_INVALID_ARGUMENT, "timeout_ms");
   }
   options.timeout_ms = 1000;
+  options.threads = 1025;
+  EXPECT_ERROR(quern_model_open(path.c_str(), &options, &model),
+               QUERN_INVALID_ARGUMENT, "threads");
+  options.threads = 2;
   ASSERT_EQ(quern_model_open(path.c_str(), &options, &model), QUERN_OK)
       << quern_last_error();
   std::remove(path.c_str());

@@ -58,8 +58,12 @@ std::vector<uint32_t> DeviceConformance::downloadWords(BufferHandle buffer,
   return words;
 }
 
+KernelDescription DeviceConformance::describeKernel(const std::string &name) {
+  return getTestKernel(name, device->getInfo().api);
+}
+
 KernelHandle DeviceConformance::createKernel(const std::string &name) {
-  return take(device->createKernel(getTestKernel(name)));
+  return take(device->createKernel(describeKernel(name)));
 }
 
 ProgramHandle

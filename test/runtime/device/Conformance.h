@@ -61,6 +61,8 @@ protected:
                              MemoryKind kind = MemoryKind::DeviceLocal);
   std::vector<uint32_t> downloadWords(BufferHandle buffer, size_t count,
                                       uint64_t offset = 0);
+  /// A test kernel in the code of the device's API.
+  KernelDescription describeKernel(const std::string &name);
   KernelHandle createKernel(const std::string &name);
   ProgramHandle record(std::vector<DispatchDescription> dispatches);
   void run(ProgramHandle program, uint32_t tokens = 1, uint32_t rows = 1);

@@ -13,7 +13,7 @@ static constexpr auto unsupportedCode = StatusCode::Unsupported;
 TEST_P(DeviceConformance, RefusesKernelsOverTheLimits) {
   const DeviceLimits &limits = device->getInfo().limits;
   auto refused = [&](auto change) {
-    KernelDescription desc = getTestKernel("copy_words");
+    KernelDescription desc = describeKernel("copy_words");
     change(desc);
     Status status = device->createKernel(desc).getStatus();
     EXPECT_CODE(status, unsupportedCode);

@@ -148,9 +148,11 @@ TEST_P(DeviceConformance, ReadsTexelViewsOfWrittenBuffers) {
 
 TEST_P(DeviceConformance, GivesTheSubgroupSizeAskedFor) {
   const DeviceLimits &limits = device->getInfo().limits;
+  if (device->getInfo().api == "cpu" && limits.maxSubgroupSize != 8)
+    GTEST_SKIP() << "the code of the test kernel is for 8 lanes";
   for (uint32_t size :
        {limits.minSubgroupSize, limits.subgroupSize, limits.maxSubgroupSize}) {
-    KernelDescription desc = getTestKernel("subgroup_count");
+    KernelDescription desc = describeKernel("subgroup_count");
     desc.subgroupSize = size;
     Result<KernelHandle> kernel = device->createKernel(desc);
     ASSERT_TRUE(kernel.isOk()) << kernel.getStatus().getMessage();
@@ -177,7 +179,7 @@ TEST_P(DeviceConformance, AllowsOneRunInFlight) {
   EXPECT_CODE(device->download(out, 0, bytes), invalid);
   EXPECT_CODE(device->allocate(64, MemoryKind::DeviceLocal).getStatus(),
               invalid);
-  EXPECT_CODE(device->createKernel(getTestKernel("copy_words")).getStatus(),
+  EXPECT_CODE(device->createKernel(describeKernel("copy_words")).getStatus(),
               invalid);
   EXPECT_CODE(tryRecord(copy), invalid);
   ASSERT_OK(device->wait(waitNanoseconds));

@@ -3,6 +3,8 @@
 #include "Conformance.h"
 #include "TestKernels.h"
 
+#include "runtime/device/cpu/CPUDevice.h"
+
 #ifdef QUERN_ENABLE_VULKAN
 #include "runtime/device/vulkan/VulkanDevice.h"
 #include "runtime/device/vulkan/VulkanInstance.h"
@@ -34,6 +36,20 @@ INSTANTIATE_TEST_SUITE_P(Devices, DeviceConformance,
                                          DeviceCase{"nullReversing",
                                                     openReversingNull}),
                          [](const auto &info) { return info.param.name; });
+
+#ifdef __x86_64__
+template <unsigned Threads> static OpenedDevice openCPU() {
+  OpenedDevice opened;
+  opened.device = std::make_unique<cpu::CPUDevice>(cpu::CPUOptions{Threads});
+  return opened;
+}
+
+INSTANTIATE_TEST_SUITE_P(CPU, DeviceConformance,
+                         testing::Values(DeviceCase{"oneThread", openCPU<1>},
+                                         DeviceCase{"twoThreads", openCPU<2>},
+                                         DeviceCase{"fiveThreads", openCPU<5>}),
+                         [](const auto &info) { return info.param.name; });
+#endif
 
 #ifdef QUERN_ENABLE_VULKAN
 static OpenedDevice openVulkan() {

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <elf.h>
 #include <map>
 
 using namespace quern;
@@ -78,20 +80,26 @@ static const std::vector<TestKernel> &getTestKernels() {
   return kernels;
 }
 
-KernelDescription test::getTestKernel(const std::string &name) {
+KernelDescription test::getTestKernel(const std::string &name,
+                                      const std::string &api) {
   static std::map<std::string, std::string> codes;
   KernelDescription desc;
   for (const TestKernel &kernel : getTestKernels()) {
     if (kernel.name != name)
       continue;
-    std::string &code = codes[name];
+    bool isNative = api == "cpu";
+    std::string file = name + (isNative ? ".elf" : ".spv");
+    std::string &code = codes[file];
     if (code.empty()) {
-      Result<std::string> bytes = readWholeFile(
-          QUERN_TEST_KERNELS_DIR "/" + name + ".spv", uint64_t(1) << 20);
+      Result<std::string> bytes =
+          readWholeFile(QUERN_TEST_KERNELS_DIR "/" + file, uint64_t(1) << 20);
       if (bytes.isOk())
         code = *bytes;
       else
         ADD_FAILURE() << bytes.getStatus().getMessage();
+      // The linker calls what has a fixed address of 0 an executable.
+      if (isNative && bytes.isOk())
+        code[offsetof(Elf64_Ehdr, e_type)] = ET_DYN;
     }
     desc.name = name;
     desc.entryPoint = "main";

@@ -1,8 +1,9 @@
 //===- TestKernels.h - Kernels of the device tests ---------------*- C++
 //-*-===//
 //
-// Each kernel exists twice: as SPIR-V assembly in kernels/, assembled at build
-// time, and as a host function for the null device.
+// Each kernel exists three times: as SPIR-V assembly in kernels/, assembled at
+// build time; in kernels/cpu.c, compiled at build time; and as a host function
+// for the null device.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUERN_TEST_RUNTIME_DEVICE_TESTKERNELS_H
@@ -12,9 +13,11 @@
 
 namespace quern::test {
 
-/// Description of the kernel kernels/`name`.spvasm. The code stays in memory
-/// until the process ends. Fails the test for an unknown name.
-KernelDescription getTestKernel(const std::string &name);
+/// Description of a kernel: for the API "cpu" an ELF image, else SPIR-V. The
+/// code stays in memory until the process ends. Fails the test for an unknown
+/// name.
+KernelDescription getTestKernel(const std::string &name,
+                                const std::string &api = "vulkan");
 
 /// Gives a null device the host functions of all test kernels.
 void setTestKernelFunctions(NullDevice &device);

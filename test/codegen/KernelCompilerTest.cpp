@@ -1,5 +1,7 @@
 //===- KernelCompilerTest.cpp - Requests that can and can't be answered ---===//
-#include "codegen/SPIRV/KernelCompiler.h"
+#include "codegen/KernelCompiler.h"
+
+#include "codegen/CPU/LinkImage.h"
 
 #include <gtest/gtest.h>
 
@@ -26,21 +28,58 @@ static std::string errorOf(const KernelRequest &request,
   return kernel.isOk() ? "" : kernel.getStatus().getMessage();
 }
 
-TEST(KernelCompiler, IsDeterministicAcrossThreads) {
+void expectSameCode(const TargetDescription &target) {
   KernelRequest request = makeLinear(1024, 311, DataType::F32);
   std::vector<std::vector<uint32_t>> codes(4);
   std::vector<std::thread> threads;
   for (auto &code : codes)
-    threads.emplace_back([&request, &code] {
+    threads.emplace_back([&request, &target, &code] {
       KernelCompiler compiler;
       for (int turn = 0; turn != 2; ++turn)
-        code = compiler.compile(request, getTarget())->code;
+        code = compiler.compile(request, target)->code;
     });
   for (std::thread &thread : threads)
     thread.join();
   for (const auto &code : codes)
     EXPECT_EQ(code, codes.front());
   EXPECT_FALSE(codes.front().empty());
+}
+
+TEST(KernelCompiler, IsDeterministicAcrossThreads) {
+  expectSameCode(getTarget());
+  expectSameCode(*findTarget("cpu"));
+}
+
+TEST(KernelCompiler, MakesImagesForCPUs) {
+  Result<CompiledKernel> kernel = KernelCompiler().compile(
+      makeLinear(1024, 3072, DataType::F32), *findTarget("cpu"));
+  ASSERT_TRUE(kernel.isOk()) << kernel.getStatus().getMessage();
+  EXPECT_EQ(kernel->code.front(), 0x464c457fu); // "\x7fELF"
+  EXPECT_EQ(kernel->launch.workgroupSize[0], 8u);
+  EXPECT_EQ(kernel->accesses.size(), 3u);
+}
+
+TEST(KernelCompiler, RefusesWhatCPUsLack) {
+  TargetDescription target = *findTarget("cpu");
+  target.subgroupsPerWorkgroup = 2;
+  EXPECT_NE(errorOf(makeLinear(1024, 3072, DataType::F32), target)
+                .find("a workgroup is one subgroup"),
+            std::string::npos);
+  target = *findTarget("cpu");
+  target.cpu = "abacus";
+  EXPECT_EQ(errorOf(makeLinear(1024, 3072, DataType::F32), target),
+            "LLVM knows no CPU 'abacus' of architecture 'x86_64'");
+  target.architecture = "pdp11";
+  EXPECT_NE(errorOf(makeLinear(1024, 3072, DataType::F32), target)
+                .find("architecture 'pdp11'"),
+            std::string::npos);
+}
+
+TEST(LinkImage, RefusesWhatIsNoObject) {
+  for (std::string object :
+       {std::string(), std::string("no object code"), std::string(64, '\0')})
+    EXPECT_EQ(linkImage(object, "f").getStatus().getCode(),
+              StatusCode::Internal);
 }
 
 TEST(KernelCompiler, DescribesTheLaunch) {

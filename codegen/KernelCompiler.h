@@ -1,39 +1,21 @@
-//===- KernelCompiler.h - Kernel request -> SPIR-V --------------*- C++ -*-===//
+//===- KernelCompiler.h - Kernel request -> target code ---------*- C++ -*-===//
 //
-// Deterministic: the same request and target give the same words.
+// Deterministic: the same request and target give the same code.
 //
 //===----------------------------------------------------------------------===//
-#ifndef QUERN_CODEGEN_SPIRV_KERNELCOMPILER_H
-#define QUERN_CODEGEN_SPIRV_KERNELCOMPILER_H
+#ifndef QUERN_CODEGEN_KERNELCOMPILER_H
+#define QUERN_CODEGEN_KERNELCOMPILER_H
 
-#include "codegen/Kernels/KernelRequest.h"
+#include "codegen/Kernels/CompiledKernel.h"
 #include "codegen/Targets/TargetDescription.h"
 
 #include <memory>
 
 namespace quern {
 
-/// How an argument is bound; numbers as in the exec dialect and the bundle.
-enum class KernelAccess : uint8_t {
-  StorageBuffer = 0,
-  TexelUint4 = 1,
-  TexelFloat4 = 2,
-  TexelUint1 = 3,
-  TexelFloat1 = 4,
-};
-
-struct CompiledKernel {
-  std::string entryPoint;
-  std::vector<uint32_t> code; ///< SPIR-V words.
-  KernelLaunch launch;
-  std::vector<KernelAccess> accesses; ///< One per argument.
-  uint64_t idealBytes = 0; ///< Moved at the full count if caches were perfect.
-  uint64_t flops = 0;      ///< Floating-point operations at the full count.
-};
-
 struct KernelCompileOptions {
   /// If set, the IR of kernel NAME is written to NAME.kernel.mlir (what the
-  /// family built) and NAME.spirv.mlir in this folder, which exists.
+  /// family built) and NAME.<api>.mlir in this folder, which exists.
   std::string dumpDir;
 };
 
@@ -57,4 +39,4 @@ private:
 
 } // namespace quern
 
-#endif // QUERN_CODEGEN_SPIRV_KERNELCOMPILER_H
+#endif // QUERN_CODEGEN_KERNELCOMPILER_H

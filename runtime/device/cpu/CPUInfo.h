@@ -1,0 +1,19 @@
+//===- CPUInfo.h - What is known of this machine's CPU -----------*- C++
+//-*-===//
+#ifndef QUERN_RUNTIME_DEVICE_CPU_CPUINFO_H
+#define QUERN_RUNTIME_DEVICE_CPU_CPUINFO_H
+
+#include "runtime/device/Device.h"
+
+namespace quern::cpu {
+
+/// The description of the CPU as a device. Features are the levels of the
+/// x86-64 psABI that it has ("x86-64-v3"); the driver is the highest of them.
+DeviceInfo describeCPU();
+
+/// Cores that this process may use; at least 1.
+unsigned countCores();
+
+} // namespace quern::cpu
+
+#endif // QUERN_RUNTIME_DEVICE_CPU_CPUINFO_H

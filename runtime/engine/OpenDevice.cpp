@@ -1,0 +1,26 @@
+//===- OpenDevice.cpp - A device for a bundle -----------------------------===//
+
+#include "runtime/engine/OpenDevice.h"
+
+#include "runtime/engine/TargetSelection.h"
+
+using namespace quern;
+
+Result<std::unique_ptr<Device>>
+quern::openDeviceFor(const Bundle &bundle, const DeviceOptions &options,
+                     std::string_view target) {
+  if (!options.api.empty())
+    return openDevice(options);
+  const auto *targets = bundle.getManifest().targets();
+  for (uint32_t i = 0; targets && i != targets->size(); ++i) {
+    const bundle::TargetPrograms &programs = *targets->Get(i);
+    if (!target.empty() && target != toView(programs.target()->name()))
+      continue;
+    DeviceOptions chosen = options;
+    chosen.api = toView(programs.target()->api());
+    Result<std::unique_ptr<Device>> device = openDevice(chosen);
+    if (device.isOk() && checkTarget(programs, (*device)->getInfo()).isOk())
+      return device;
+  }
+  return openDevice(options);
+}

@@ -1,0 +1,46 @@
+// RUN: quern-opt %s --split-input-file --verify-diagnostics --kernel-vectorize-subgroups=lanes=8
+
+gpu.module @m {
+  // expected-error @below {{argument 0 has no kernel.binding}}
+  gpu.func @no_binding(%x: memref<?xf32>) kernel {
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @m {
+  gpu.func @workgroup_memory() kernel {
+    // expected-error @below {{can't be vectorised; on a CPU a workgroup is one subgroup without workgroup memory}}
+    %m = memref.alloc() : memref<8xf32>
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @m {
+  gpu.func @different_steps() kernel {
+    %lane = gpu.thread_id x
+    %c0 = arith.constant 0 : index
+    %c9 = arith.constant 9 : index
+    // expected-error @below {{lanes have different steps; write it as scf.while}}
+    scf.for %i = %c0 to %c9 step %lane {
+    }
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @m {
+  gpu.func @far_lane(
+      %x: memref<?xf32> {kernel.binding = 0 : i32, kernel.bytes = 32 : i64}) kernel {
+    %lane = gpu.thread_id x
+    %c8 = arith.constant 8 : i32
+    %a = kernel.read %x[%lane] : memref<?xf32>
+    // expected-error @below {{the distance is no constant below 8}}
+    %s, %v = gpu.shuffle xor %a, %c8, %c8 : f32
+    gpu.return
+  }
+}
