@@ -36,8 +36,15 @@ static void decodeBarrier(Decoder &decoder, bool aligned) {
   instruction.barrier.arrives = decoder.requireOneOf({"sync", "arrive"}) == 1;
   instruction.barrier.aligned = decoder.take("aligned") || aligned;
   decoder.addSource(Type::U32);
-  if (instruction.barrier.arrives || decoder.peekOperand())
+  if (const OperandText *count = decoder.peekOperand();
+      count || instruction.barrier.arrives) {
+    auto threads = count && count->kind == OperandText::Kind::Number
+                       ? parseNumber(count->text, count->negative, Type::U32)
+                       : std::nullopt;
+    if (threads && *threads % 32 != 0)
+      decoder.fail("the threads of a barrier are a multiple of 32");
     decoder.addSource(Type::U32);
+  }
   decoder.finish(runNothing);
 }
 

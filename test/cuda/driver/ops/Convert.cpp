@@ -179,10 +179,11 @@ template <Type To> static ExecuteFunction chooseFrom(Type from) {
     return runConvert<To, Type::TYPE>;
     ROW(U8)
     ROW(U16)
-    ROW(U32) ROW(U64) ROW(S8) ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16)
-        ROW(F32) ROW(F64)
+    ROW(U32)
+    ROW(U64)
+    ROW(S8) ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16) ROW(F32) ROW(F64)
 #undef ROW
-            default : return nullptr;
+        default : return nullptr;
   }
 }
 
@@ -195,10 +196,11 @@ static ExecuteFunction chooseConvert(Type to, Type from) {
     return chooseFrom<Type::TYPE>(from);
     ROW(U8)
     ROW(U16)
-    ROW(U32) ROW(U64) ROW(S8) ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16)
-        ROW(F32) ROW(F64)
+    ROW(U32)
+    ROW(U64)
+    ROW(S8) ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16) ROW(F32) ROW(F64)
 #undef ROW
-            default : return nullptr;
+        default : return nullptr;
   }
 }
 

@@ -223,6 +223,8 @@ void Decoder::addAddress(Space space, bool second) {
   OperandText name;
   name.text = text.text;
   if (text.baseIsNumber) {
+    if (space != Space::Local)
+      fail("a number is an address of .local alone");
     name.kind = OperandText::Kind::Number;
     pushSource(resolveNumber(name, Type::U64));
     return;

@@ -119,7 +119,9 @@ void KernelParser::parsePerformanceDirective() {
   } else if (tokens.take(".minnctapersm") || tokens.take(".maxnreg")) {
     tokens.expectInteger(1024); // No meaning here: there are enough of both.
   } else {
-    tokens.fail("unknown directive " + TokenStream::describe(tokens.peek()));
+    tokens.fail(tokens.isAtEnd() ? "expected '{'"
+                                 : "unknown directive " +
+                                       TokenStream::describe(tokens.peek()));
   }
 }
 

@@ -145,9 +145,9 @@ void ModuleParser::parseTarget() {
   if (digits.size() > 4 || !number)
     tokens.fail("unknown target '" + std::string(name) + "'");
   module.target = static_cast<unsigned>(*number);
-  while (tokens.take(","))
-    if (std::string_view option = tokens.expectName(); option != "debug")
-      tokens.fail("unknown option of .target '" + std::string(option) + "'");
+  if (tokens.take(","))
+    tokens.fail("unknown option of .target " +
+                TokenStream::describe(tokens.peek()));
 }
 
 void ModuleParser::parseTopLevel() {
