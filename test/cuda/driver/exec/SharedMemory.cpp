@@ -3,14 +3,13 @@
 #include "test/cuda/driver/exec/SharedMemory.h"
 
 #include <algorithm>
-#include <cstring>
 
 using namespace quern::ptx;
 
 void SharedMemory::reset(uint32_t bytes, unsigned numWarps) {
   data.resize(bytes);
   // What nobody wrote is no number, even where checks are blind.
-  std::memset(data.data(), 0xff, data.size());
+  std::fill(data.begin(), data.end(), std::byte(0xff));
   cells.assign(bytes, Cell());
   epoch = 1;
   for (auto &row : lastSync)
