@@ -181,7 +181,8 @@ template <Type To> static ExecuteFunction chooseFrom(Type from) {
     ROW(U16)
     ROW(U32)
     ROW(U64)
-    ROW(S8) ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16) ROW(F32) ROW(F64)
+    ROW(S8)
+    ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16) ROW(F32) ROW(F64)
 #undef ROW
         default : return nullptr;
   }
@@ -198,7 +199,8 @@ static ExecuteFunction chooseConvert(Type to, Type from) {
     ROW(U16)
     ROW(U32)
     ROW(U64)
-    ROW(S8) ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16) ROW(F32) ROW(F64)
+    ROW(S8)
+    ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16) ROW(F32) ROW(F64)
 #undef ROW
         default : return nullptr;
   }
