@@ -174,17 +174,32 @@ static void runConvertPair(Warp &warp, const Instruction &i) {
 
 template <Type To> static ExecuteFunction chooseFrom(Type from) {
   switch (from) {
-#define ROW(TYPE)                                                              \
-  case Type::TYPE:                                                             \
-    return runConvert<To, Type::TYPE>;
-    ROW(U8)
-    ROW(U16)
-    ROW(U32)
-    ROW(U64)
-    ROW(S8)
-    ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16) ROW(F32) ROW(F64)
-#undef ROW
-        default : return nullptr;
+  case Type::U8:
+    return runConvert<To, Type::U8>;
+  case Type::U16:
+    return runConvert<To, Type::U16>;
+  case Type::U32:
+    return runConvert<To, Type::U32>;
+  case Type::U64:
+    return runConvert<To, Type::U64>;
+  case Type::S8:
+    return runConvert<To, Type::S8>;
+  case Type::S16:
+    return runConvert<To, Type::S16>;
+  case Type::S32:
+    return runConvert<To, Type::S32>;
+  case Type::S64:
+    return runConvert<To, Type::S64>;
+  case Type::F16:
+    return runConvert<To, Type::F16>;
+  case Type::BF16:
+    return runConvert<To, Type::BF16>;
+  case Type::F32:
+    return runConvert<To, Type::F32>;
+  case Type::F64:
+    return runConvert<To, Type::F64>;
+  default:
+    return nullptr;
   }
 }
 
@@ -192,17 +207,32 @@ static ExecuteFunction chooseConvert(Type to, Type from) {
   if (to == Type::F32 && from == Type::BF16)
     return runWidenBF16;
   switch (to) {
-#define ROW(TYPE)                                                              \
-  case Type::TYPE:                                                             \
-    return chooseFrom<Type::TYPE>(from);
-    ROW(U8)
-    ROW(U16)
-    ROW(U32)
-    ROW(U64)
-    ROW(S8)
-    ROW(S16) ROW(S32) ROW(S64) ROW(F16) ROW(BF16) ROW(F32) ROW(F64)
-#undef ROW
-        default : return nullptr;
+  case Type::U8:
+    return chooseFrom<Type::U8>(from);
+  case Type::U16:
+    return chooseFrom<Type::U16>(from);
+  case Type::U32:
+    return chooseFrom<Type::U32>(from);
+  case Type::U64:
+    return chooseFrom<Type::U64>(from);
+  case Type::S8:
+    return chooseFrom<Type::S8>(from);
+  case Type::S16:
+    return chooseFrom<Type::S16>(from);
+  case Type::S32:
+    return chooseFrom<Type::S32>(from);
+  case Type::S64:
+    return chooseFrom<Type::S64>(from);
+  case Type::F16:
+    return chooseFrom<Type::F16>(from);
+  case Type::BF16:
+    return chooseFrom<Type::BF16>(from);
+  case Type::F32:
+    return chooseFrom<Type::F32>(from);
+  case Type::F64:
+    return chooseFrom<Type::F64>(from);
+  default:
+    return nullptr;
   }
 }
 
