@@ -482,6 +482,40 @@ def LowerToExecPass : Pass<"qwen-lower-to-exec", "::mlir::ModuleOp"> {
   ];
 }
 
+def PackPanelsPass : Pass<"exec-pack-panels", "::mlir::ModuleOp"> {
+  let summary = "Packs the weights of linear layers in panels of rows";
+  let description = [{
+    For targets on which a lane owns a weight row: a weight that a `linear`
+    kernel reads lies in panels of `rows` rows, if their number divides its rows
+    and every kernel that reads it can (`linear` and `embedding`). A kernel reads
+    panels for all of its dispatches or for none.
+
+    Before:
+    ```mlir
+    exec.weight @w.plain plain [@w] : tensor<128x64xbf16>
+    exec.kernel @linear_t1_64x128 family "linear" arguments [...]
+        config {count = "tokens", epilogue = "none"}
+    ```
+    After (rows=8):
+    ```mlir
+    exec.weight @w.plain plain [@w] panels 8 : tensor<128x64xbf16>
+    exec.kernel @linear_t1_64x128 family "linear" arguments [...]
+        config {count = "tokens", epilogue = "none", weight_panels = 8 : i64}
+    ```
+
+    Requires: exec programs.
+    Guarantees: weights and kernels agree on panels.
+    Leaves alone: everything if rows is 0.
+    Numerics: unchanged; the order of additions is the kernel's.
+  }];
+  let options = [
+    Option<"rows", "rows", "int64_t", "0", "Rows of a panel; 0: no panels">
+  ];
+  let statistics = [
+    Statistic<"numWeights", "num-weights", "Weights packed in panels">
+  ];
+}
+
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//

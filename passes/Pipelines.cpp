@@ -102,6 +102,9 @@ static void addLower(OpPassManager &pm, const PipelineOptions &options) {
   LowerToExecPassOptions lower;
   lower.attentionWorkgroups = options.attentionWorkgroups;
   pm.addPass(createLowerToExecPass(lower));
+  PackPanelsPassOptions panels;
+  panels.rows = options.panelRows;
+  pm.addPass(createPackPanelsPass(panels));
 }
 
 static void addMemory(OpPassManager &pm, const PipelineOptions &options) {
@@ -178,6 +181,10 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
       *this, "attention-workgroups",
       llvm::cl::desc("Workgroups that attention of few tokens is split into"),
       llvm::cl::init(0)};
+  Option<int64_t> panelRows{*this, "panel-rows",
+                            llvm::cl::desc("Rows of a panel of a weight; 0: "
+                                           "row-major"),
+                            llvm::cl::init(0)};
   Option<Phase> to{
       *this, "to", llvm::cl::desc("Last phase to run"),
       llvm::cl::init(Phase::Memory),
@@ -199,6 +206,7 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
     options.fuse = fuse;
     options.keepIntermediates = keepIntermediates;
     options.attentionWorkgroups = attentionWorkgroups;
+    options.panelRows = panelRows;
     return options;
   }
 };

@@ -45,6 +45,7 @@ struct PipelineOptions {
   bool fuse = true;                ///< off: leaves every op on its own
   bool keepIntermediates = false;  ///< temporaries share no memory
   int64_t attentionWorkgroups = 0; ///< see --qwen-lower-to-exec
+  int64_t panelRows = 0;           ///< see --exec-pack-panels
 };
 
 /// Adds the passes of one phase. The manager is anchored on builtin.module.

@@ -1,6 +1,8 @@
 //===- WeightPacker.cpp - Streams weights in their packed order -----------===//
 #include "codegen/Bundle/WeightPacker.h"
 
+#include "codegen/Bundle/PanelSink.h"
+
 #include "mlir/IR/BuiltinAttributes.h"
 
 #include <algorithm>
@@ -16,7 +18,7 @@ static constexpr size_t kPackingBufferBytes = size_t(4) << 20;
 /// Alternates the rows of two sources: a0, b0, a1, b1, ...
 static Status interleaveRows(std::span<const std::byte> first,
                              std::span<const std::byte> second, size_t rowBytes,
-                             BundleWriter &writer) {
+                             PanelSink &sink) {
   size_t rows = first.size() / rowBytes;
   size_t rowsPerBuffer =
       std::max<size_t>(1, kPackingBufferBytes / (2 * rowBytes));
@@ -29,7 +31,7 @@ static Status interleaveRows(std::span<const std::byte> first,
       std::memcpy(out + rowBytes, second.data() + row * rowBytes, rowBytes);
       out += 2 * rowBytes;
     }
-    QUERN_RETURN_IF_ERROR(writer.append(
+    QUERN_RETURN_IF_ERROR(sink.append(
         std::span(buffer.data(), static_cast<size_t>(out - buffer.data()))));
   }
   return Status::ok();
@@ -39,7 +41,7 @@ static Status interleaveRows(std::span<const std::byte> first,
 /// of one source.
 static Status packInterleaved(exec::WeightOp weight,
                               std::vector<std::span<const std::byte>> parts,
-                              BundleWriter &writer) {
+                              PanelSink &sink) {
   RankedTensorType type = weight.getTensorType();
   if (parts.size() == 1) {
     std::span<const std::byte> whole = parts.front();
@@ -55,7 +57,7 @@ static Status packInterleaved(exec::WeightOp weight,
       return internalError("weight '" + weight.getSymName().str() +
                            "' interleaves sources of equal size");
     QUERN_RETURN_IF_ERROR(
-        interleaveRows(parts[i], parts[i + 1], rowBytes, writer));
+        interleaveRows(parts[i], parts[i + 1], rowBytes, sink));
   }
   return Status::ok();
 }
@@ -63,7 +65,7 @@ static Status packInterleaved(exec::WeightOp weight,
 /// Appends all first parts of the groups of a source, then all second parts...
 static Status appendParts(std::span<const std::byte> source,
                           ArrayRef<int64_t> parts, size_t rowBytes,
-                          BundleWriter &writer) {
+                          PanelSink &sink) {
   size_t groupBytes = 0;
   for (int64_t part : parts)
     groupBytes += part * rowBytes;
@@ -71,7 +73,7 @@ static Status appendParts(std::span<const std::byte> source,
   for (int64_t part : parts) {
     size_t partBytes = part * rowBytes;
     for (size_t at = begin; at < source.size(); at += groupBytes)
-      QUERN_RETURN_IF_ERROR(writer.append(source.subspan(at, partBytes)));
+      QUERN_RETURN_IF_ERROR(sink.append(source.subspan(at, partBytes)));
     begin += partBytes;
   }
   return Status::ok();
@@ -94,16 +96,21 @@ Status packWeight(exec::WeightOp weight, const WeightSource &sources,
     return internalError("weight '" + weight.getSymName().str() + "' has " +
                          std::to_string(total) + " bytes, expected " +
                          std::to_string(expected));
+  size_t panels = static_cast<size_t>(weight.getPanels().value_or(0));
+  size_t columnBytes =
+      expected / static_cast<size_t>(type.getNumElements()) *
+      static_cast<size_t>(type.getShape().empty() ? 1 : type.getShape().back());
+  PanelSink sink(writer, panels, columnBytes);
   if (weight.getPacking() == exec::Packing::Interleave)
-    return packInterleaved(weight, parts, writer);
+    return packInterleaved(weight, parts, sink);
   size_t rowBytes = expected / type.getDimSize(0);
   for (auto [index, source] : llvm::enumerate(parts)) {
     ArrayRef<int64_t> order;
     if (weight.getParts())
       order = cast<DenseI64ArrayAttr>((*weight.getParts())[index]);
     QUERN_RETURN_IF_ERROR(order.empty()
-                              ? writer.append(source)
-                              : appendParts(source, order, rowBytes, writer));
+                              ? sink.append(source)
+                              : appendParts(source, order, rowBytes, sink));
   }
   return Status::ok();
 }

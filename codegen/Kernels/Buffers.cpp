@@ -92,6 +92,12 @@ static void unpackWords(DataType type, Expression words, Expressions &values) {
   }
 }
 
+Expressions InputBuffer::readWord(Expression index) const {
+  Expressions values;
+  unpackWords(type, read(index), values);
+  return values;
+}
+
 Expressions InputBuffer::readRun(Expression element, unsigned count) const {
   auto memory = cast<MemRefType>(buffer.getType());
   unsigned unit = (isa<VectorType>(memory.getElementType()) ? 4 : 1) *

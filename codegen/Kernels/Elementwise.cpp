@@ -4,14 +4,19 @@
 
 using namespace quern;
 
+/// Only the rows that are asked for move.
+static void countGatheredBytes(KernelBuilder &k, std::string_view table) {
+  uint64_t inputBits = dataTypeBits(k.getType(table));
+  k.idealBytes = k.getArgument("out").getElements() * (inputBits / 8 + 4);
+}
+
 /// out[t] = table[min(ids[t], limit - 1)], f32.
 static Status buildGather(KernelBuilder &k, std::string_view table,
                           std::string_view ids, std::string_view limit,
                           std::string_view rows, std::string_view count) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "H", 8));
   int64_t octets = k.dim("H") / 8;
-  uint64_t inputBits = dataTypeBits(k.getType(table));
-  k.idealBytes = k.getArgument("out").getElements() * (inputBits / 8 + 4);
+  countGatheredBytes(k, table);
   InputBuffer source = k.getInput(table), index = k.getInput(ids);
   OutputBuffer out = k.getOutput("out");
   return buildPerOctet(
@@ -25,7 +30,29 @@ static Status buildGather(KernelBuilder &k, std::string_view table,
       count);
 }
 
+/// The embedding of a table in panels: an item is a word.
+static Status buildPanelEmbedding(KernelBuilder &k, int64_t panelRows) {
+  InputBuffer table = k.getScalarInput("table"), ids = k.getInput("ids");
+  countGatheredBytes(k, "table");
+  unsigned perWord = k.getType("table") == DataType::F32 ? 1 : 2;
+  OutputBuffer out = k.getRunOutput("out", perWord);
+  int64_t features = k.dim("H"), words = features / perWord;
+  double rows = double(panelRows);
+  return buildPerItem(
+      k, k.dim("T"), words,
+      [&](Expression token, Expression word) {
+        Expression id = min(toIndex(ids.read(token)), k.index(k.dim("V") - 1));
+        Expression at = (id / rows * double(words) + word) * rows + id % rows;
+        out.writeRun(token * double(features) + word * double(perWord),
+                     table.readWord(at));
+      },
+      "tokens");
+}
+
 Status quern::buildEmbedding(KernelBuilder &k) {
+  QUERN_ASSIGN_OR_RETURN(int64_t panelRows, k.getWeightPanels());
+  if (panelRows != 0)
+    return buildPanelEmbedding(k, panelRows);
   return buildGather(k, "table", "ids", "V", "T", "tokens");
 }
 

@@ -79,6 +79,18 @@ Result<double> KernelBuilder::getFloat(std::string_view key) const {
   return *value;
 }
 
+Result<int64_t> KernelBuilder::getWeightPanels() const {
+  if (!hasConfig("weight_panels"))
+    return 0;
+  QUERN_ASSIGN_OR_RETURN(int64_t rows, getInteger("weight_panels"));
+  if (rows != int64_t(getSubgroupSize()))
+    return unsupported("weights in panels of " + std::to_string(rows) +
+                       " rows are read by subgroups of as many lanes, the "
+                       "target has " +
+                       std::to_string(getSubgroupSize()));
+  return rows;
+}
+
 Result<bool> KernelBuilder::getBool(std::string_view key,
                                     bool byDefault) const {
   QUERN_ASSIGN_OR_RETURN(const bool *value,

@@ -54,6 +54,8 @@ public:
   /// One element of a buffer with scalar units, as f32 or i32. Buffers of
   /// 16-bit elements have to have an even number of them.
   Expression readElement(Expression index) const;
+  /// The one or two elements of a word of a buffer with scalar units.
+  Expressions readWord(Expression index) const;
   /// `count` consecutive floats from `element` on, which is a multiple of
   /// `count` or of the unit; of a buffer of getRunInput or getScalarInput.
   Expressions readRun(Expression element, unsigned count) const;
@@ -116,6 +118,9 @@ public:
   Result<int64_t> getInteger(std::string_view key) const;
   Result<double> getFloat(std::string_view key) const;
   Result<bool> getBool(std::string_view key, bool byDefault) const;
+  /// Rows of the panels in which the weights lie (exec.weight), which is the
+  /// number of lanes of a subgroup; 0 if they are row-major.
+  Result<int64_t> getWeightPanels() const;
   bool hasConfig(std::string_view key) const {
     return request.config.count(std::string(key)) != 0;
   }

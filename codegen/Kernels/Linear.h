@@ -82,6 +82,10 @@ Status buildLinearRows(KernelBuilder &k, const Linear &linear);
 /// Many tokens: a lane computes a register tile of tokens x weight rows.
 Status buildLinearTiles(KernelBuilder &k, const Linear &linear);
 
+/// Weights in panels of as many rows as a subgroup has lanes: a lane owns a
+/// row.
+Status buildLinearPanels(KernelBuilder &k, const Linear &linear);
+
 } // namespace quern
 
 #endif // QUERN_CODEGEN_KERNELS_LINEAR_H

@@ -241,6 +241,12 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
     gemm.readPowerOfTwo("tokens", target.gemmTokens, 1, 16);
     gemm.readPowerOfTwo("rows", target.gemmRows, 2, 16);
   });
+  if (target.api == "cpu")
+    reader.readObject("panels", [&](ObjectReader &panels) {
+      panels.read("tokens", target.panelTokens, 1, 16);
+      panels.read("width", target.panelWidth, 1, 16);
+      panels.read("streams", target.panelStreams, 1, 16);
+    });
   reader.readObject("attention", [&](ObjectReader &attention) {
     attention.readPowerOfTwo("tokens", target.attentionTokens, 1, 16);
     attention.readPowerOfTwo("rows", target.attentionRows, 1, 64);

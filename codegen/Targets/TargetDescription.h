@@ -54,6 +54,10 @@ struct TargetDescription {
   uint32_t gemvRows = 4;
   /// Register tile of one lane of a matrix-matrix kernel.
   uint32_t gemmTokens = 4, gemmRows = 4;
+  /// Only for CPUs: linear layers with weights in panels of as many rows as a
+  /// subgroup has lanes. Tokens and panels of a register tile, and panels that
+  /// steps of few tokens read side by side.
+  uint32_t panelTokens = 4, panelWidth = 2, panelStreams = 4;
   /// Tokens, and rows (query heads of one key head, of all these tokens), that
   /// share one pass over the keys; the tighter limit counts.
   uint32_t attentionTokens = 4, attentionRows = 8;
@@ -76,6 +80,9 @@ struct TargetDescription {
   uint32_t expertsWorkgroups = 1024;
   /// Subgroups of a workgroup that shares one row (sampling, norms).
   uint32_t rowSubgroups = 1;
+
+  /// Rows of a panel of a weight; 0: weights are row-major.
+  uint32_t getPanelRows() const { return api == "cpu" ? subgroupSize : 0; }
 
   double memoryBandwidth = 0; ///< Bytes per second, for estimates; 0 unknown.
   std::string text;           ///< The file, byte for byte.

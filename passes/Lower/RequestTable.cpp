@@ -54,6 +54,7 @@ exec::WeightOp RequestTable::getWeight(exec::Packing packing, ArrayAttr sources,
                      exec::stringifyPacking(packing).str();
   weight = exec::WeightOp::create(
       builder, builder.getFusedLoc(locations), name, packing, sources, parts,
+      /*panels=*/IntegerAttr(),
       RankedTensorType::get(shape, type.getElementType()));
   symbols.insert(weight);
   return weight;

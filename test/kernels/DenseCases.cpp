@@ -26,8 +26,8 @@ static Expectation expectRows(Tensor tensor, uint32_t rows, double absolute) {
   return {std::move(tensor), absolute, relative, rows * perRow};
 }
 
-static KernelCase makeEmbedding(DataType type, Tokens tokens, int64_t hidden) {
-  constexpr int64_t vocabulary = 311;
+static KernelCase makeEmbedding(DataType type, Tokens tokens, int64_t hidden,
+                                int64_t vocabulary = 311) {
   KernelCase c{{"embedding", "embedding", {}, {}}, {}, {}, tokens.run, 1};
   Tensor ids = makeIntegers({tokens.total}, {});
   for (int64_t t = 0; t != tokens.total; ++t)
@@ -40,6 +40,17 @@ static KernelCase makeEmbedding(DataType type, Tokens tokens, int64_t hidden) {
   c.addInput(table);
   c.addOutput(expectRows(out, tokens.run, 0));
   c.expected.begin()->second.relative = 0;
+  return c;
+}
+
+/// The same with the table in panels of 8 rows.
+static KernelCase makePanelEmbedding(DataType type, Tokens tokens,
+                                     int64_t hidden) {
+  constexpr int64_t vocabulary = 312;
+  KernelCase c = makeEmbedding(type, tokens, hidden, vocabulary);
+  c.arguments[1] = packPanels(c.arguments[1], 8);
+  c.request.config["weight_panels"] = int64_t(8);
+  c.subgroupSize = 8;
   return c;
 }
 
@@ -151,6 +162,9 @@ void test::addDenseCases(std::vector<NamedCase> &cases) {
         std::string name = suffix + shapeName(tokens, features);
         cases.push_back({"embedding" + name, "embedding", [=] {
                            return makeEmbedding(type, tokens, features);
+                         }});
+        cases.push_back({"embedding_panels" + name, "embedding", [=] {
+                           return makePanelEmbedding(type, tokens, features);
                          }});
         cases.push_back({"residual_add" + name, "residual_add", [=] {
                            return makeResidualAdd(type, tokens, features);

@@ -123,6 +123,19 @@ std::string test::typeName(DataType type) {
   return name;
 }
 
+Tensor test::packPanels(const Tensor &matrix, int64_t rows) {
+  int64_t perWord = matrix.type == DataType::F32 ? 1 : 2;
+  int64_t columns = matrix.shape[1];
+  Tensor packed = matrix;
+  size_t to = 0;
+  for (int64_t first = 0; first != matrix.shape[0]; first += rows)
+    for (int64_t column = 0; column != columns; column += perWord)
+      for (int64_t row = first; row != first + rows; ++row)
+        for (int64_t e = 0; e != perWord; ++e)
+          packed.values[to++] = matrix.values[row * columns + column + e];
+  return packed;
+}
+
 void test::PrintTo(const NamedCase &entry, std::ostream *stream) {
   *stream << entry.name;
 }

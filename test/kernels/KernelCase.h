@@ -45,6 +45,7 @@ struct KernelCase {
   std::vector<Tensor> arguments;
   std::map<unsigned, Expectation> expected; ///< By argument.
   uint32_t tokens = 1, rows = 1;            ///< Counts of the run.
+  uint32_t subgroupSize = 0; ///< Of the targets that it is for; 0: any.
   /// Arguments that lie in the buffer of an earlier one.
   std::map<unsigned, unsigned> views;
 
@@ -54,6 +55,9 @@ struct KernelCase {
   /// An earlier input once more, to be read and written.
   unsigned addStateView(unsigned input, Expectation after);
 };
+
+/// The matrix in panels of `rows` rows, as exec.weight says.
+Tensor packPanels(const Tensor &matrix, int64_t rows);
 
 /// One unit in the last place of `type`, relative: what rounding to it (in any
 /// direction) may cost. For F32 a few units, since sums are reordered.

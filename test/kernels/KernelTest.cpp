@@ -16,6 +16,12 @@ static TargetDescription loadTarget(std::string_view name) {
   return *target;
 }
 
+static bool isFor(const KernelCase &kernelCase,
+                  const TargetDescription &target) {
+  return kernelCase.subgroupSize == 0 ||
+         kernelCase.subgroupSize == target.subgroupSize;
+}
+
 namespace {
 
 class KernelTest : public testing::TestWithParam<NamedCase> {
@@ -37,6 +43,7 @@ void KernelTest::compareOn(const TargetDescription &target) {
     if (!(*device)->getInfo().hasFeature(feature))
       GTEST_SKIP() << "the device has no " << feature;
   KernelCase kernelCase = GetParam().make();
+  ASSERT_TRUE(isFor(kernelCase, target));
   Result<CompiledKernel> kernel =
       getCompiler().compile(kernelCase.request, target);
   ASSERT_TRUE(kernel.isOk()) << kernel.getStatus().getMessage();
@@ -64,7 +71,7 @@ TEST_P(KernelTest, IsValidOnAllTargets) {
   KernelCase kernelCase = GetParam().make();
   for (std::string_view name : listTargets()) {
     TargetDescription target = loadTarget(name);
-    if (target.api != "vulkan")
+    if (target.api != "vulkan" || !isFor(kernelCase, target))
       continue;
     Result<CompiledKernel> kernel =
         getCompiler().compile(kernelCase.request, target);

@@ -72,6 +72,20 @@ static void add(std::vector<NamedCase> &cases, LinearTypes types,
       {name, "linear", [=] { return makeLinear(types, shape, swiglu); }});
 }
 
+/// The same with the weight in panels of 8 rows.
+static void addPanels(std::vector<NamedCase> &cases, LinearTypes types,
+                      LinearShape shape, bool swiglu = false) {
+  add(cases, types, shape, swiglu);
+  cases.back().name += "_panels";
+  cases.back().make = [=] {
+    KernelCase c = makeLinear(types, shape, swiglu);
+    c.arguments[1] = packPanels(c.arguments[1], 8);
+    c.request.config["weight_panels"] = int64_t(8);
+    c.subgroupSize = 8;
+    return c;
+  };
+}
+
 void test::addLinearCases(std::vector<NamedCase> &cases) {
   constexpr DataType f32 = DataType::F32, f16 = DataType::F16,
                      bf16 = DataType::BF16;
@@ -88,6 +102,14 @@ void test::addLinearCases(std::vector<NamedCase> &cases) {
       add(cases, types, {64, 64, 64, 33}, swiglu);
     }
   }
+  for (LinearTypes types : all)
+    for (bool swiglu : {false, true}) {
+      addPanels(cases, types, {1, 64, 96, 1}, swiglu);
+      addPanels(cases, types, {7, 72, 48, 7}, swiglu);
+      addPanels(cases, types, {41, 96, 104, 33}, swiglu);
+    }
+  for (int64_t tokens : {2, 3, 4, 5, 6, 8, 12, 13})
+    addPanels(cases, {f32, bf16, f32}, {tokens, 64, 152, uint32_t(tokens)});
   // Real sizes.
   add(cases, {f32, bf16, f32}, {1, 1024, 3072, 1});
   add(cases, {f32, bf16, f32}, {1, 1024, 3072, 1}, true);

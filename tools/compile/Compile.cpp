@@ -140,6 +140,7 @@ Status Compilation::runPasses() {
   pipeline.fuse = options.fuse;
   pipeline.keepIntermediates = options.keepIntermediates;
   pipeline.attentionWorkgroups = target.attentionWorkgroups;
+  pipeline.panelRows = target.getPanelRows();
   PassManager manager(&context);
   addPhases(manager, lastPhase.value_or(Phase::Memory), pipeline);
   if (!options.dumpIRDir.empty())

@@ -132,6 +132,15 @@ LogicalResult WeightOp::verify() {
   }
   // The buffer type states what a tensor in a buffer must be.
   auto error = [&] { return emitOpError(); };
+  if (std::optional<int64_t> panels = getPanels()) {
+    RankedTensorType type = getTensorType();
+    if (type.getRank() != 2 || type.getDimSize(0) % *panels != 0 ||
+        type.getDimSize(1) * type.getElementTypeBitWidth() % 32 != 0)
+      return emitOpError() << "panels of " << *panels
+                           << " rows take a matrix of a multiple of them and "
+                              "of whole 32-bit words, found "
+                           << type;
+  }
   return success(
       !!BufferType::getChecked(error, getContext(), getTensorType()));
 }
@@ -373,6 +382,29 @@ static bool isWritable(Value buffer) {
   return op && isa<AllocOp, StateRefOp>(op);
 }
 
+/// Checks that the kernel reads the weight of an operand as it lies.
+static LogicalResult verifyPanels(DispatchOp op, unsigned index, Value operand,
+                                  KernelOp kernel,
+                                  SymbolTableCollection &symbols) {
+  auto reference = operand.getDefiningOp<WeightRefOp>();
+  if (!reference)
+    return success();
+  auto weight =
+      symbols.lookupNearestSymbolFrom<WeightOp>(op, reference.getWeightAttr());
+  if (!weight || weight.getTensorType().getRank() < 2)
+    return success();
+  int64_t found = weight.getPanels().value_or(0);
+  if (found == kernel.getWeightPanels())
+    return success();
+  InFlightDiagnostic diag = op.emitOpError()
+                            << "argument " << index << ": the kernel reads "
+                            << "panels of " << kernel.getWeightPanels()
+                            << " rows, the weight has " << found;
+  diag.attachNote(weight.getLoc()) << "the weight";
+  diag.attachNote(kernel.getLoc()) << "the kernel";
+  return diag;
+}
+
 LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   FailureOr<Operation *> target =
       lookupSymbol(*this, getKernelAttr(), "exec.kernel", symbols);
@@ -400,6 +432,8 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
     if (argument.isWritten() && !isWritable(operand))
       return report("argument " + Twine(index) +
                     " is written by the kernel, but the buffer is read-only");
+    if (failed(verifyPanels(*this, index, operand, kernel, symbols)))
+      return failure();
   }
   return success();
 }

@@ -45,10 +45,16 @@ def Exec_WeightOp : Exec_ModuleOp<"weight", [
     list for each source of a `plain` or `concatenate` weight and orders its
     rows as qwen.linear says.
 
+    With `panels`, a matrix lies in panels of so many consecutive rows. A panel
+    has all first 32-bit words of its rows side by side, then all second words,
+    ...: what a vector of lanes reads of as many rows is contiguous. Only kernels
+    whose config has the same `weight_panels` read it.
+
     Example:
     ```mlir
     exec.weight @layers.0.mlp.gate_up
         interleave [@gate, @up] : tensor<6144x1024xbf16>
+    exec.weight @lm_head plain [@embed] panels 8 : tensor<512x64xbf16>
     ```
   }];
   let arguments = (ins
@@ -57,10 +63,11 @@ def Exec_WeightOp : Exec_ModuleOp<"weight", [
     TypedArrayAttrBase<FlatSymbolRefAttr, "array of weight symbols">:$sources,
     OptionalAttr<TypedArrayAttrBase<DenseI64ArrayAttr,
         "array of lists of rows">>:$parts,
+    OptionalAttr<ConfinedAttr<I64Attr, [IntMinValue<2>]>>:$panels,
     TypeAttrOf<AnyRankedTensor>:$type);
   let assemblyFormat = [{
-    $sym_name custom<Keyword>($packing) $sources (`parts` $parts^)? attr-dict
-    `:` $type
+    $sym_name custom<Keyword>($packing) $sources (`parts` $parts^)?
+    (`panels` $panels^)? attr-dict `:` $type
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -125,6 +132,11 @@ def Exec_KernelOp : Exec_ModuleOp<"kernel", [Symbol]> {
   let extraClassDeclaration = [{
     ArgumentAttr getArgument(unsigned index) {
       return ::llvm::cast<ArgumentAttr>(getArguments()[index]);
+    }
+    /// Rows of the panels in which it reads weights that have rows; 0: none.
+    int64_t getWeightPanels() {
+      auto rows = getConfig().getAs<::mlir::IntegerAttr>("weight_panels");
+      return rows ? rows.getInt() : 0;
     }
     unsigned getNumArguments() { return getArguments().size(); }
   }];

@@ -44,3 +44,17 @@ exec.program @p kind decode tokens 1 rows 1 {
   %0 = exec.alloc : !exec.buffer<tensor<8xf32>>
   exec.dispatch @k(%0) : !exec.buffer<tensor<8xf32>>
 }
+
+// -----
+
+qwen.weight @a : tensor<8x4xf32> from "f" at 0
+// expected-note @+1 {{the weight}}
+exec.weight @w plain [@a] panels 8 : tensor<8x4xf32>
+// expected-note @+1 {{the kernel}}
+exec.kernel @k family "linear" arguments [#exec.argument<read, tensor<8x4xf32>>, #exec.argument<write, tensor<4xf32>>] config {}
+exec.program @p kind decode tokens 1 rows 1 {
+  %w = exec.weight_ref @w : !exec.buffer<tensor<8x4xf32>>
+  %x = exec.alloc : !exec.buffer<tensor<4xf32>>
+  // expected-error @+1 {{argument 0: the kernel reads panels of 0 rows, the weight has 8}}
+  exec.dispatch @k(%w, %x) : !exec.buffer<tensor<8x4xf32>>, !exec.buffer<tensor<4xf32>>
+}

@@ -11,6 +11,8 @@ qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
 exec.weight @embed.plain plain [@embed] : tensor<40x16xbf16>
 // CHECK: exec.weight @gate_up.interleave interleave [@gate, @up] : tensor<48x16xbf16>
 exec.weight @gate_up.interleave interleave [@gate, @up] : tensor<48x16xbf16>
+// CHECK: exec.weight @gate_up.panels interleave [@gate, @up] panels 8 : tensor<48x16xbf16>
+exec.weight @gate_up.panels interleave [@gate, @up] panels 8 : tensor<48x16xbf16>
 // CHECK: exec.weight @all.concatenate concatenate [@embed, @gate, @up] : tensor<88x16xbf16>
 exec.weight @all.concatenate concatenate [@embed, @gate, @up] : tensor<88x16xbf16>
 

@@ -101,3 +101,15 @@ exec.weight @w plain [@a] parts [array<i64: 5>] : tensor<4x8xf32>
 qwen.weight @a : tensor<4x8xf32> from "f" at 0
 // expected-error @+1 {{has groups of 3 rows in a source of 4}}
 exec.weight @w plain [@a] parts [array<i64: 1, 2>] : tensor<4x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<12x8xf32> from "f" at 0
+// expected-error @+1 {{panels of 8 rows take a matrix of a multiple of them and of whole 32-bit words, found 'tensor<12x8xf32>'}}
+exec.weight @w plain [@a] panels 8 : tensor<12x8xf32>
+
+// -----
+
+qwen.weight @a : tensor<8x3xf16> from "f" at 0
+// expected-error @+1 {{panels of 4 rows take a matrix of a multiple of them and of whole 32-bit words, found 'tensor<8x3xf16>'}}
+exec.weight @w plain [@a] panels 4 : tensor<8x3xf16>
