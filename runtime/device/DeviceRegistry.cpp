@@ -5,6 +5,9 @@
 #include "runtime/device/cpu/CPUDevice.h"
 #include "runtime/device/cpu/CPUInfo.h"
 #include "runtime/device/null/NullDevice.h"
+#ifdef QUERN_ENABLE_CUDA
+#include "runtime/device/cuda/CudaDevice.h"
+#endif
 #ifdef QUERN_ENABLE_VULKAN
 #include "runtime/device/vulkan/VulkanDevice.h"
 #endif
@@ -63,6 +66,22 @@ openVulkanDevice(const DeviceOptions &options) {
 
 static Result<std::vector<DeviceInfo>> listVulkanDevices() {
   return vulkan::listDevices();
+}
+#endif
+
+#ifdef QUERN_ENABLE_CUDA
+static Result<std::unique_ptr<Device>>
+openCudaDevice(const DeviceOptions &options) {
+  cuda::CudaOptions cudaOptions;
+  cudaOptions.device = options.device;
+  if (const char *chosen = std::getenv("QUERN_CUDA_DEVICE");
+      chosen && cudaOptions.device.empty())
+    cudaOptions.device = chosen;
+  return cuda::openDevice(cudaOptions);
+}
+
+static Result<std::vector<DeviceInfo>> listCudaDevices() {
+  return cuda::listDevices();
 }
 #endif
 

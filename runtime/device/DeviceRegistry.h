@@ -12,12 +12,13 @@
 namespace quern {
 
 struct DeviceOptions {
-  /// "vulkan", "cpu", "null", or empty: the first API that has a device. The
-  /// null device is opened only by name.
+  /// "vulkan", "cuda", "cpu", "null", or empty: the first API that has a
+  /// device. The null device is opened only by name.
   std::string api;
   /// Which device of the API: empty for the best (discrete, then integrated,
   /// virtual, CPU), an index into listDevices, or a part of its name (case is
-  /// ignored). For Vulkan, empty means what QUERN_VULKAN_DEVICE says, if set.
+  /// ignored). For Vulkan and CUDA, empty means what QUERN_VULKAN_DEVICE or
+  /// QUERN_CUDA_DEVICE says, if set.
   std::string device;
   /// Ask the API's validation layer to check every call; its complaints come
   /// out of Device::checkDiagnostics. Also on with QUERN_VALIDATION=1.

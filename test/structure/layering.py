@@ -28,6 +28,7 @@ ALLOWED = {
     "runtime/device": ["runtime/base"],
     "runtime/device/null": DEVICE,
     "runtime/device/vulkan": DEVICE,
+    "runtime/device/cuda": DEVICE,
     "runtime/engine": [
         "runtime/base",
         "runtime/bundle",

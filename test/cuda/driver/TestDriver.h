@@ -24,6 +24,9 @@ struct QuernTestCudaCounters {
   uint64_t deviceToHostBytes;
   uint64_t hostToDeviceBytes;
   uint64_t instructions; ///< Of all warps.
+  /// Allocations, modules, streams, events and graphs that were left when the
+  /// context was released.
+  uint64_t leakedObjects;
   // Not counters: what there is now.
   uint64_t liveAllocations;
   uint64_t liveBytes;

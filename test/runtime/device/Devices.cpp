@@ -5,11 +5,16 @@
 
 #include "runtime/device/cpu/CPUDevice.h"
 
+#ifdef QUERN_ENABLE_CUDA
+#include "runtime/device/cuda/CudaDevice.h"
+#include "test/cuda/driver/TestDriver.h"
+#endif
 #ifdef QUERN_ENABLE_VULKAN
 #include "runtime/device/vulkan/VulkanDevice.h"
 #include "runtime/device/vulkan/VulkanInstance.h"
 #endif
 
+#include <cstdlib>
 #include <iostream>
 
 using namespace quern;
@@ -48,6 +53,42 @@ INSTANTIATE_TEST_SUITE_P(CPU, DeviceConformance,
                          testing::Values(DeviceCase{"oneThread", openCPU<1>},
                                          DeviceCase{"twoThreads", openCPU<2>},
                                          DeviceCase{"fiveThreads", openCPU<5>}),
+                         [](const auto &info) { return info.param.name; });
+#endif
+
+#ifdef QUERN_ENABLE_CUDA
+/// On the test driver, which finds races and missing dependencies; what is left
+/// when the context goes is a leak.
+static OpenedDevice openCuda(const char *option, const char *value) {
+  ::setenv("QUERN_CUDA_LIBRARY", QUERN_TEST_CUDA_LIBRARY, 1);
+  quernTestCudaReset();
+  EXPECT_TRUE(quernTestCudaSetOption(option, value));
+  OpenedDevice opened;
+  Result<std::unique_ptr<Device>> device = cuda::openDevice({});
+  EXPECT_TRUE(device.isOk()) << device.getStatus().getMessage();
+  if (device.isOk())
+    opened.device = std::move(*device);
+  opened.checkAfter = [] {
+    QuernTestCudaCounters counters;
+    quernTestCudaGetCounters(&counters);
+    quernTestCudaReset();
+    return counters.leakedObjects == 0
+               ? Status::ok()
+               : internalError(std::to_string(counters.leakedObjects) +
+                               " objects of the driver were left");
+  };
+  return opened;
+}
+
+static OpenedDevice openCuda80() { return openCuda("ARCH", "80"); }
+static OpenedDevice openCuda90() { return openCuda("ARCH", "90"); }
+static OpenedDevice openCudaShuffled() { return openCuda("SHUFFLE", "5"); }
+
+INSTANTIATE_TEST_SUITE_P(Cuda, DeviceConformance,
+                         testing::Values(DeviceCase{"sm80", openCuda80},
+                                         DeviceCase{"sm90", openCuda90},
+                                         DeviceCase{"shuffled",
+                                                    openCudaShuffled}),
                          [](const auto &info) { return info.param.name; });
 #endif
 

@@ -87,12 +87,17 @@ KernelDescription test::getTestKernel(const std::string &name,
   for (const TestKernel &kernel : getTestKernels()) {
     if (kernel.name != name)
       continue;
-    bool isNative = api == "cpu";
+    bool isNative = api == "cpu", isPtx = api == "cuda";
     std::string file = name + (isNative ? ".elf" : ".spv");
+    if (isPtx)
+      file = "cuda.ptx";
     std::string &code = codes[file];
     if (code.empty()) {
-      Result<std::string> bytes =
-          readWholeFile(QUERN_TEST_KERNELS_DIR "/" + file, uint64_t(1) << 20);
+      Result<std::string> bytes = readWholeFile(
+          (isPtx ? QUERN_SOURCE_DIR "/test/runtime/device/kernels/"
+                 : QUERN_TEST_KERNELS_DIR "/") +
+              file,
+          uint64_t(1) << 20);
       if (bytes.isOk())
         code = *bytes;
       else
@@ -102,7 +107,7 @@ KernelDescription test::getTestKernel(const std::string &name,
         code[offsetof(Elf64_Ehdr, e_type)] = ET_DYN;
     }
     desc.name = name;
-    desc.entryPoint = "main";
+    desc.entryPoint = isPtx ? name : "main";
     desc.code = std::as_bytes(std::span(code));
     desc.workgroupSize = kernel.workgroupSize;
     desc.arguments = kernel.arguments;

@@ -13,7 +13,8 @@
 
 namespace quern::test {
 
-/// Description of a kernel: for the API "cpu" an ELF image, else SPIR-V. The
+/// Description of a kernel: for the API "cpu" an ELF image, for "cuda" PTX,
+/// else SPIR-V. The
 /// code stays in memory until the process ends. Fails the test for an unknown
 /// name.
 KernelDescription getTestKernel(const std::string &name,

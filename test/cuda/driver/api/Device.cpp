@@ -209,8 +209,13 @@ QUERN_CUDA_API cuDevicePrimaryCtxRelease_v2(int device) {
     if (state.contextReferences == 0)
       throw ApiError(InvalidContext, "the context is not retained");
     // With the last reference goes everything that was made in it.
-    if (--state.contextReferences == 0)
+    if (--state.contextReferences == 0) {
+      state.counters.leakedObjects +=
+          state.memory->getNumLive() + state.modules.size() +
+          state.streams.size() + state.events.size() + state.graphs.size() +
+          state.graphExecs.size();
       state.reset();
+    }
     return Success;
   });
 }
