@@ -89,6 +89,16 @@ static int64_t getDistance(Value value, Value other) {
   return getConstantIntValue(shuffle.getOffset()).value_or(0);
 }
 
+/// Lane / 2^n is the number of a team of 2^n lanes.
+unsigned TeamAnalysis::getTeamOfLaneNumber(arith::DivUIOp op) const {
+  auto thread = op.getLhs().getDefiningOp<gpu::ThreadIdOp>();
+  int64_t size = getConstantIntValue(op.getRhs()).value_or(0);
+  if (!thread || thread.getDimension() != gpu::Dimension::x || size < 1 ||
+      !llvm::isPowerOf2_64(uint64_t(size)))
+    return 1;
+  return unsigned(std::min<int64_t>(size, lanes));
+}
+
 unsigned TeamAnalysis::getTeamOfOperation(Operation *op) const {
   if (auto thread = dyn_cast<gpu::ThreadIdOp>(op))
     return thread.getDimension() == gpu::Dimension::x ? 1 : lanes;
@@ -97,6 +107,8 @@ unsigned TeamAnalysis::getTeamOfOperation(Operation *op) const {
   unsigned team = lanes;
   for (Value operand : op->getOperands())
     team = std::min(team, getTeam(operand));
+  if (auto division = dyn_cast<arith::DivUIOp>(op))
+    team = std::max(team, getTeamOfLaneNumber(division));
   if (op->getNumOperands() == 2 && team < lanes &&
       op->hasTrait<OpTrait::IsCommutative>()) {
     Value a = op->getOperand(0), b = op->getOperand(1);

@@ -11,6 +11,7 @@
 #ifndef QUERN_CODEGEN_CPU_TEAMANALYSIS_H
 #define QUERN_CODEGEN_CPU_TEAMANALYSIS_H
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/DenseMap.h"
@@ -34,6 +35,7 @@ private:
   void updateWhile(mlir::scf::WhileOp loop);
   void updateIf(mlir::scf::IfOp op);
   unsigned getTeamOfShuffle(mlir::gpu::ShuffleOp op) const;
+  unsigned getTeamOfLaneNumber(mlir::arith::DivUIOp op) const;
   unsigned getTeamOfOperation(mlir::Operation *op) const;
   void lower(mlir::Value value, unsigned team);
 

@@ -21,7 +21,9 @@ namespace {
 /// The gates of a request that has some: sigmoid(gate) scales the result.
 class OutputGate {
 public:
-  static Result<OutputGate> create(KernelBuilder &k) {
+  /// `gates` makes the input that the gates are read from.
+  static Result<OutputGate> create(KernelBuilder &k,
+                                   llvm::function_ref<InputBuffer()> gates) {
     OutputGate gate;
     if (!k.hasArgument("gate"))
       return gate;
@@ -33,9 +35,9 @@ public:
           "config member gate_offset " + std::to_string(offset) +
           " is no multiple of 8 that leaves " + std::to_string(needed) +
           " of " + std::to_string(total) + " gates");
-    gate.octetsPerToken = total / 8;
-    gate.firstOctet = offset / 8;
-    gate.buffer = k.getInput("gate");
+    gate.perToken = total;
+    gate.first = offset;
+    gate.buffer = gates();
     return gate;
   }
 
@@ -44,16 +46,34 @@ public:
               const Octet &result) const {
     if (!buffer)
       return result;
-    Octet values = k.reorder(buffer->readOctet(token * double(octetsPerToken) +
-                                               double(firstOctet) + octet),
-                             result.order);
-    return mapOctets([](Expression x, Expression z) { return x * sigmoid(z); },
-                     result, values);
+    Octet values =
+        k.reorder(buffer->readOctet(locate(token, octet, 8)), result.order);
+    return mapOctets(scale, result, values);
+  }
+
+  /// The same of the parts of a unit.
+  Expressions apply(const HeadUnits &units, Expression token, Expression unit,
+                    Expressions result) const {
+    if (!buffer)
+      return result;
+    Expressions gates =
+        units.read(*buffer, locate(token, unit, units.getElements()));
+    for (size_t i = 0; i != result.size(); ++i)
+      result[i] = scale(result[i], gates[i]);
+    return result;
   }
 
 private:
+  static Expression scale(Expression x, Expression gate) {
+    return x * sigmoid(gate);
+  }
+  Expression locate(Expression token, Expression unit, int64_t elements) const {
+    return token * double(perToken / elements) + double(first / elements) +
+           unit;
+  }
+
   std::optional<InputBuffer> buffer;
-  int64_t octetsPerToken = 0, firstOctet = 0;
+  int64_t perToken = 0, first = 0;
 };
 
 } // namespace
@@ -72,12 +92,14 @@ namespace {
 
 class AttentionBuilder {
 public:
-  AttentionBuilder(KernelBuilder &k, double scale, int64_t group,
-                   const OutputGate &gate)
-      : k(k), group(group), gate(gate), rows(k, scale, group),
-        out(k.getOutput("out")) {}
+  AttentionBuilder(KernelBuilder &k, double scale, int64_t group)
+      : k(k), group(group), rows(k, scale, group),
+        out(rows.getUnits().getOutput("out")) {}
 
   Status build() {
+    QUERN_ASSIGN_OR_RETURN(gate, OutputGate::create(k, [&] {
+                             return rows.getUnits().getInput("gate");
+                           }));
     int64_t total = k.dim("T"), tile = 1;
     const TargetDescription &target = k.getTarget();
     while (2 * tile <= std::min<int64_t>(target.attentionTokens, total) &&
@@ -124,19 +146,22 @@ private:
   }
 
   void store(Expression token, int64_t h, const AttentionRows::State &state) {
-    int64_t octets = k.dim("D") / 8, perToken = k.dim("Q") / 8;
+    const HeadUnits &units = rows.getUnits();
+    int64_t perHead = k.dim("D") / units.getElements(),
+            perToken = k.dim("Q") / units.getElements();
     Expression inverse = 1 / state.total;
-    Expression first = (head * double(group) + double(h)) * double(octets);
-    rows.forEachOctet(state, [&](Expression octet, Octet value) {
-      Octet result = mapOctet([&](Expression x) { return x * inverse; }, value);
-      out.writeOctet(token * double(perToken) + first + octet,
-                     gate.apply(k, token, first + octet, result));
+    Expression first = (head * double(group) + double(h)) * double(perHead);
+    rows.forEachUnit(state, [&](Expression unit, Expressions parts) {
+      for (Expression &part : parts)
+        part = part * inverse;
+      units.write(out, token * double(perToken) + first + unit,
+                  gate.apply(units, token, first + unit, parts));
     });
   }
 
   KernelBuilder &k;
   int64_t group;
-  const OutputGate &gate;
+  OutputGate gate;
   AttentionRows rows;
   OutputBuffer out;
   Expression head;
@@ -148,18 +173,18 @@ Status quern::buildAttention(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "D", 8));
   QUERN_ASSIGN_OR_RETURN(double scale, k.getFloat("scale"));
   QUERN_ASSIGN_OR_RETURN(int64_t group, getGroup(k, k.dim("Q")));
-  QUERN_ASSIGN_OR_RETURN(OutputGate gate, OutputGate::create(k));
-  return AttentionBuilder(k, scale, group, gate).build();
+  return AttentionBuilder(k, scale, group).build();
 }
 
 Status quern::buildAttentionSplit(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "D", 8));
   QUERN_ASSIGN_OR_RETURN(double scale, k.getFloat("scale"));
-  int64_t splits = k.dim("SPLITS"), heads = k.dim("HQ"),
-          octets = k.dim("D") / 8;
+  int64_t splits = k.dim("SPLITS"), heads = k.dim("HQ");
   QUERN_ASSIGN_OR_RETURN(int64_t group, getGroup(k, heads * k.dim("D")));
   AttentionRows rows(k, scale, group);
-  OutputBuffer partial = k.getOutput("partial"),
+  const HeadUnits &units = rows.getUnits();
+  int64_t perHead = k.dim("D") / units.getElements();
+  OutputBuffer partial = units.getOutput("partial"),
                sums = k.getRunOutput("sums", 2);
   k.setSubgroups(1);
   k.setGrid(0, k.dim("HK"));
@@ -178,8 +203,8 @@ Status quern::buildAttentionSplit(KernelBuilder &k) {
   for (int64_t h = 0; h != group; ++h) {
     Expression row = token * double(heads) + head * double(group) + double(h);
     Expression at = row * double(splits) + split;
-    rows.forEachOctet(states[h], [&](Expression octet, Octet value) {
-      partial.writeOctet(at * double(octets) + octet, value);
+    rows.forEachUnit(states[h], [&](Expression unit, Expressions parts) {
+      units.write(partial, at * double(perHead) + unit, parts);
     });
     rows.inOneLane(
         [&] { sums.writeRun(at * 2, {states[h].maximum, states[h].total}); });
@@ -189,7 +214,9 @@ Status quern::buildAttentionSplit(KernelBuilder &k) {
 
 Status quern::buildAttentionMerge(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "D", 8));
-  QUERN_ASSIGN_OR_RETURN(OutputGate gate, OutputGate::create(k));
+  QUERN_ASSIGN_OR_RETURN(OutputGate gate, OutputGate::create(k, [&] {
+                           return k.getInput("gate");
+                         }));
   int64_t splits = k.dim("SPLITS"), octets = k.dim("D") / 8,
           perToken = k.dim("HQ") * octets;
   InputBuffer partial = k.getInput("partial"), sums = k.getScalarInput("sums");

@@ -7,11 +7,12 @@ using namespace quern;
 static constexpr double lowest = -1e30;
 
 AttentionRows::AttentionRows(KernelBuilder &k, double scale, int64_t group)
-    : k(k), scale(scale), group(group), octets(k.dim("D") / 8),
-      lanes(getEvenTeamLanes(k, octets)), teams(k.getSubgroupSize() / lanes),
-      perLane(octets / lanes), positions(k.getTarget().attentionPositions),
-      cache(k), query(k.getInput("q")), keys(k.getInput("k_cache")),
-      values(k.getInput("v_cache")), lane(k.getLane() % double(lanes)),
+    : k(k), scale(scale), group(group), units(k, "k_cache"),
+      perHead(k.dim("D") / units.getElements()),
+      lanes(getEvenTeamLanes(k, perHead)), teams(k.getSubgroupSize() / lanes),
+      perLane(perHead / lanes), positions(k.getTarget().attentionPositions),
+      cache(k), query(units.getInput("q")), keys(units.getInput("k_cache")),
+      values(units.getInput("v_cache")), lane(k.getLane() % double(lanes)),
       team(k.getLane() / double(lanes)) {}
 
 AttentionRows::States AttentionRows::attend(const Expressions &tokens,
@@ -46,24 +47,18 @@ AttentionRows::States AttentionRows::attend(const Expressions &tokens,
 
 /// This lane's part of a query, scaled.
 Expressions AttentionRows::readQuery(Expression row) {
-  Expressions parts;
-  for (int64_t i = 0; i != perLane; ++i) {
-    Octet octet = k.reorder(
-        query.readOctet(row * double(octets) + lane + double(i * lanes)),
-        keys.naturalOrder());
-    parts.append({octet.a * scale, octet.b * scale});
-  }
+  Expressions parts = readParts(query, row * double(perHead));
+  for (Expression &part : parts)
+    part = part * scale;
   return parts;
 }
 
-/// This lane's part of a key or value whose first octet is `row`.
+/// This lane's part of a query, key or value whose first unit is `row`.
 Expressions AttentionRows::readParts(const InputBuffer &buffer,
                                      Expression row) {
   Expressions parts;
-  for (int64_t i = 0; i != perLane; ++i) {
-    Octet octet = buffer.readOctet(row + lane + double(i * lanes));
-    parts.append({octet.a, octet.b});
-  }
+  for (int64_t i = 0; i != perLane; ++i)
+    parts.append(units.read(buffer, row + lane + double(i * lanes)));
   return parts;
 }
 
@@ -82,7 +77,8 @@ void AttentionRows::takeBlock(States &states,
     Expression position = min(first + team + double(i * teams), last);
     if (!page || !samePage)
       page = cache.getPage(slot, position);
-    rows.push_back(cache.getRow(page, position, head));
+    rows.push_back(cache.getRow(page, position, head) *
+                   double(8 / units.getElements()));
   }
   // The positions whose scores this lane gets from sumAcrossTeam.
   Expressions own;
@@ -99,9 +95,10 @@ void AttentionRows::takeBlock(States &states,
   Expressions factors; // Of what the rows carry.
   for (size_t r = 0; r != queries.size(); ++r) {
     Expressions scores(positions, k.f32(0)), isInside;
-    for (int64_t part = 0; part != 2 * perLane; ++part)
+    for (size_t part = 0; part != queries[r].size(); ++part)
       for (unsigned i = 0; i != positions; ++i)
-        scores[i] = dot(keyParts[i][part], queries[r][part], scores[i]);
+        scores[i] =
+            units.multiply(keyParts[i][part], queries[r][part], scores[i]);
     for (const Expression &position : own)
       isInside.push_back(position < limits[r / group]);
     factors.push_back(states[r].maximum);
@@ -124,7 +121,7 @@ void AttentionRows::takeBlock(States &states,
           k.shuffleFrom(weights[r][i / lanes],
                         toI32(team * double(lanes) + double(i % lanes))));
     // The sum of a block is added as a whole: long sums lose less.
-    for (int64_t part = 0; part != 2 * perLane; ++part) {
+    for (size_t part = 0; part != states[r].values.size(); ++part) {
       Expression sum = valueParts[0][part] * shared[0];
       for (unsigned i = 1; i != positions; ++i)
         sum = fma(valueParts[i][part], shared[i], sum);
@@ -190,24 +187,22 @@ void AttentionRows::mergeLanes(State &state) {
        distance *= 2) {
     rescale(state, max(state.maximum, k.shuffleXor(state.maximum, distance)));
     state.total = state.total + k.shuffleXor(state.total, distance);
-    for (Expression &value : state.values) {
-      Expressions parts;
-      for (unsigned i = 0; i != 4; ++i)
-        parts.push_back(value[i] + k.shuffleXor(value[i], distance));
-      value = quern::vector(parts);
-    }
+    for (Expression &value : state.values)
+      value = value + units.shuffleXor(value, distance);
   }
 }
 
-void AttentionRows::forEachOctet(
-    const State &state, llvm::function_ref<void(Expression, Octet)> store) {
+void AttentionRows::forEachUnit(
+    const State &state,
+    llvm::function_ref<void(Expression, Expressions)> store) {
   k.guard(
       teams > 1, [&] { return team == 0; },
       [&] {
+        size_t parts = units.getParts();
         for (int64_t i = 0; i != perLane; ++i)
           store(lane + double(i * lanes),
-                {state.values[2 * i], state.values[2 * i + 1],
-                 keys.naturalOrder()});
+                Expressions(llvm::ArrayRef<Expression>(state.values)
+                                .slice(i * parts, parts)));
       });
 }
 
@@ -220,8 +215,9 @@ void AttentionRows::inOneLane(llvm::function_ref<void()> body) {
 //===----------------------------------------------------------------------===//
 
 AttentionRows::States AttentionRows::makeInitial(size_t rows) {
-  return States(rows, State{k.f32(lowest), k.f32(0),
-                            Expressions(2 * perLane, k.zeroVector())});
+  return States(rows,
+                State{k.f32(lowest), k.f32(0),
+                      Expressions(units.getParts() * perLane, units.zero())});
 }
 
 Expressions AttentionRows::flatten(llvm::ArrayRef<State> states) {
@@ -236,7 +232,7 @@ Expressions AttentionRows::flatten(llvm::ArrayRef<State> states) {
 AttentionRows::States
 AttentionRows::unflatten(llvm::ArrayRef<Expression> flat) {
   States states;
-  for (size_t size = 2 + 2 * perLane; !flat.empty();
+  for (size_t size = 2 + units.getParts() * perLane; !flat.empty();
        flat = flat.drop_front(size)) {
     llvm::ArrayRef<Expression> parts = flat.slice(2, size - 2);
     states.push_back(

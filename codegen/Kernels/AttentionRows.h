@@ -14,6 +14,7 @@
 #ifndef QUERN_CODEGEN_KERNELS_ATTENTIONROWS_H
 #define QUERN_CODEGEN_KERNELS_ATTENTIONROWS_H
 
+#include "codegen/Kernels/HeadUnits.h"
 #include "codegen/Kernels/PagedCache.h"
 
 namespace quern {
@@ -24,7 +25,7 @@ public:
   struct State {
     Expression maximum;
     Expression total;   ///< Of the weights this lane took.
-    Expressions values; ///< Two vectors per octet of a lane.
+    Expressions values; ///< The parts of this lane's units.
   };
   using States = llvm::SmallVector<State, 8>;
 
@@ -33,6 +34,7 @@ public:
   AttentionRows(KernelBuilder &k, double scale, int64_t group);
 
   const PagedCache &getCache() const { return cache; }
+  const HeadUnits &getUnits() const { return units; }
 
   /// Attends from the query heads of key head `head` of `tokens` of `slot` to
   /// positions [begin, end), each token up to its own. `begin` is a multiple of
@@ -41,10 +43,10 @@ public:
   States attend(const Expressions &tokens, Expression slot, Expression head,
                 Expression begin, Expression end);
 
-  /// Calls store(octet, values) for the octets of this lane, numbered in the
-  /// head; the lanes of one team store.
-  void forEachOctet(const State &state,
-                    llvm::function_ref<void(Expression, Octet)> store);
+  /// Calls store(unit, parts) for the units of this lane, numbered in the head;
+  /// the lanes of one team store.
+  void forEachUnit(const State &state,
+                   llvm::function_ref<void(Expression, Expressions)> store);
   /// Runs body in one lane.
   void inOneLane(llvm::function_ref<void()> body);
 
@@ -68,9 +70,11 @@ private:
 
   KernelBuilder &k;
   double scale;
-  int64_t group, octets;
+  int64_t group;
+  HeadUnits units;
+  int64_t perHead; ///< Units of a head.
   unsigned lanes, teams;
-  int64_t perLane;    ///< Octets of a lane.
+  int64_t perLane;    ///< Units of a lane.
   unsigned positions; ///< Of a team in a turn; a power of two.
   PagedCache cache;
   InputBuffer query, keys, values;

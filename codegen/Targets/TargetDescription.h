@@ -81,8 +81,12 @@ struct TargetDescription {
   /// Subgroups of a workgroup that shares one row (sampling, norms).
   uint32_t rowSubgroups = 1;
 
+  /// Whether the lanes of a subgroup are the elements of one register.
+  bool lanesAreRegister() const { return api == "cpu"; }
   /// Rows of a panel of a weight; 0: weights are row-major.
-  uint32_t getPanelRows() const { return api == "cpu" ? subgroupSize : 0; }
+  uint32_t getPanelRows() const {
+    return lanesAreRegister() ? subgroupSize : 0;
+  }
 
   double memoryBandwidth = 0; ///< Bytes per second, for estimates; 0 unknown.
   std::string text;           ///< The file, byte for byte.
