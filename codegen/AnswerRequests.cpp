@@ -48,13 +48,16 @@ static Result<KernelRequest> convertRequest(exec::KernelOp op) {
   for (unsigned i = 0; i < op.getNumArguments(); ++i) {
     exec::ArgumentAttr argument = op.getArgument(i);
     RankedTensorType tensor = argument.getTensor();
-    std::optional<DataType> type = convertType(tensor.getElementType());
+    Encoding encoding = qwen::getEncoding(tensor.getElementType());
+    std::optional<DataType> type = encoding == Encoding::None
+                                       ? convertType(tensor.getElementType())
+                                       : DataType::F32;
     if (!type)
       return unsupported("kernel '" + request.name + "': argument " +
                          std::to_string(i) + " has an unknown element type");
     request.arguments.push_back(
         {static_cast<ArgumentEffect>(argument.getEffect()), *type,
-         std::vector<int64_t>(tensor.getShape())});
+         std::vector<int64_t>(tensor.getShape()), encoding});
   }
   for (NamedAttribute entry : op.getConfig()) {
     std::optional<ConfigValue> value = convertConfig(entry.getValue());

@@ -432,6 +432,63 @@ def SpecializeExpertsPass
 }
 
 //===----------------------------------------------------------------------===//
+// Quantize
+//===----------------------------------------------------------------------===//
+
+def QuantizeWeightsPass : Pass<"qwen-quantize-weights", "::mlir::ModuleOp"> {
+  let summary = "Decides with which element type each weight is stored";
+  let description = [{
+    Says so at each qwen.weight; packing converts the numbers. What a weight is
+    follows from the ops that read it: the embedding, the head (its product is
+    sampled from), a router, a draft (read in a draft function), or a layer:
+    every other product and the experts. A weight of two kinds, such as a tied
+    embedding, takes the type of more bits; so do the weights of one product,
+    which become one.
+
+    Before:
+    ```mlir
+    qwen.weight @embed : tensor<512x64xbf16> from "model.safetensors" at 0
+    qwen.weight @down : tensor<64x192xbf16> from "model.safetensors" at 65536
+    ```
+    After, with weights=q4:
+    ```mlir
+    qwen.weight @embed : tensor<512x64xbf16> from "model.safetensors" at 0 as !qwen.encoded<"int8">
+    qwen.weight @down : tensor<64x192xbf16> from "model.safetensors" at 65536 as !qwen.encoded<"q4">
+    ```
+
+    Requires: nothing; after fusion, so that it sees which weights become one.
+    Guarantees: the weights of a qwen.linear, and of each of the two products of
+    a qwen.experts, are stored with one type.
+    Leaves alone: vectors, convolutions, A_log, the projections of gates
+    (qwen.delta_gates, qwen.scale_by_sigmoid); matrices whose rows are no whole
+    groups of 32, and experts whose rows are no multiple of 8.
+    Numerics: weights are rounded to what their type can hold.
+  }];
+  let dependentDialects = ["::quern::qwen::QwenDialect"];
+  let options = [
+    Option<"weights", "weights", "std::string", /*default=*/"",
+           "Type of the layers' weights: keep, bf16, f16 or an encoding of "
+           "runtime/base/Encodings.inc">,
+    Option<"embedding", "embedding", "std::string", /*default=*/"",
+           "Likewise of the embedding; by default as `weights`, but int8 if "
+           "that has fewer than 8 bits">,
+    Option<"head", "head", "std::string", /*default=*/"",
+           "Likewise of the head">,
+    Option<"router", "router", "std::string", /*default=*/"",
+           "Likewise of routers">,
+    Option<"draft", "draft", "std::string", /*default=*/"",
+           "Likewise of what draft functions alone read">
+  ];
+  let statistics = [
+    Statistic<"numEncoded", "num-encoded", "Weights encoded in groups">,
+    Statistic<"numConverted", "num-converted",
+              "Weights converted to another float type">,
+    Statistic<"numLeft", "num-left",
+              "Weights that no encoding fits: rows of no whole groups">
+  ];
+}
+
+//===----------------------------------------------------------------------===//
 // Lower
 //===----------------------------------------------------------------------===//
 
@@ -487,8 +544,9 @@ def PackPanelsPass : Pass<"exec-pack-panels", "::mlir::ModuleOp"> {
   let description = [{
     For targets on which a lane owns a weight row: a weight that a `linear`
     kernel reads lies in panels of `rows` rows, if their number divides its rows
-    and every kernel that reads it can (`linear` and `embedding`). A kernel reads
-    panels for all of its dispatches or for none.
+    and every kernel that reads it can (`linear` and `embedding`); quantised
+    weights stay row-major. A kernel reads panels for all of its dispatches or
+    for none.
 
     Before:
     ```mlir

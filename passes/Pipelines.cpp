@@ -19,13 +19,14 @@ using namespace quern;
 
 static constexpr std::pair<Phase, StringLiteral> kPhaseNames[] = {
     {Phase::Import, "import"}, {Phase::Graph, "graph"},
-    {Phase::Shape, "shape"},   {Phase::Lower, "lower"},
-    {Phase::Memory, "memory"},
+    {Phase::Shape, "shape"},   {Phase::Quantize, "quantize"},
+    {Phase::Lower, "lower"},   {Phase::Memory, "memory"},
 };
 
 ArrayRef<Phase> quern::getPhases() {
-  static constexpr Phase phases[] = {Phase::Import, Phase::Graph, Phase::Shape,
-                                     Phase::Lower, Phase::Memory};
+  static constexpr Phase phases[] = {Phase::Import, Phase::Graph,
+                                     Phase::Shape,  Phase::Quantize,
+                                     Phase::Lower,  Phase::Memory};
   return phases;
 }
 
@@ -98,6 +99,18 @@ static void addShape(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createVerifyProgramsPass());
 }
 
+static void addQuantize(OpPassManager &pm, const PipelineOptions &options) {
+  QuantizeWeightsPassOptions quantize;
+  quantize.weights = options.quantize.weights;
+  quantize.embedding = options.quantize.embedding;
+  quantize.head = options.quantize.head;
+  quantize.router = options.quantize.router;
+  quantize.draft = options.quantize.draft;
+  // After all fusions: weights that are packed into one have one type. Before
+  // Lower, which makes kernel requests of the types.
+  pm.addPass(createQuantizeWeightsPass(quantize));
+}
+
 static void addLower(OpPassManager &pm, const PipelineOptions &options) {
   LowerToExecPassOptions lower;
   lower.attentionWorkgroups = options.attentionWorkgroups;
@@ -126,6 +139,8 @@ void quern::addPhase(OpPassManager &pm, Phase phase,
     return addGraph(pm, options);
   case Phase::Shape:
     return addShape(pm, options);
+  case Phase::Quantize:
+    return addQuantize(pm, options);
   case Phase::Lower:
     return addLower(pm, options);
   case Phase::Memory:
@@ -185,6 +200,19 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
                             llvm::cl::desc("Rows of a panel of a weight; 0: "
                                            "row-major"),
                             llvm::cl::init(0)};
+  Option<std::string> quantizeWeights{
+      *this, "quantize-weights",
+      llvm::cl::desc("Element type of the layers' weights")};
+  Option<std::string> quantizeEmbedding{
+      *this, "quantize-embedding",
+      llvm::cl::desc("Element type of the embedding")};
+  Option<std::string> quantizeHead{*this, "quantize-head",
+                                   llvm::cl::desc("Element type of the head")};
+  Option<std::string> quantizeRouter{*this, "quantize-router",
+                                     llvm::cl::desc("Element type of routers")};
+  Option<std::string> quantizeDraft{
+      *this, "quantize-draft",
+      llvm::cl::desc("Element type of what drafts alone read")};
   Option<Phase> to{
       *this, "to", llvm::cl::desc("Last phase to run"),
       llvm::cl::init(Phase::Memory),
@@ -192,6 +220,7 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
           clEnumValN(Phase::Import, "import", "as the frontend emits it"),
           clEnumValN(Phase::Graph, "graph", "fused ops"),
           clEnumValN(Phase::Shape, "shape", "one function per program"),
+          clEnumValN(Phase::Quantize, "quantize", "types of weights"),
           clEnumValN(Phase::Lower, "lower", "exec programs"),
           clEnumValN(Phase::Memory, "memory", "offsets and barriers"))};
 
@@ -207,6 +236,8 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
     options.keepIntermediates = keepIntermediates;
     options.attentionWorkgroups = attentionWorkgroups;
     options.panelRows = panelRows;
+    options.quantize = {quantizeWeights, quantizeEmbedding, quantizeHead,
+                        quantizeRouter, quantizeDraft};
     return options;
   }
 };

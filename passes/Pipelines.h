@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace mlir {
 class OpPassManager;
@@ -22,18 +23,28 @@ namespace quern {
 
 /// What the IR is after a phase.
 enum class Phase {
-  Import, ///< as the frontend emits it, checked
-  Graph,  ///< fused ops, any number of tokens
-  Shape,  ///< one function per program, static shapes
-  Lower,  ///< exec programs with kernel requests
-  Memory, ///< arena offsets and barriers: ready for codegen
+  Import,   ///< as the frontend emits it, checked
+  Graph,    ///< fused ops, any number of tokens
+  Shape,    ///< one function per program, static shapes
+  Quantize, ///< weights with the types that they are stored with
+  Lower,    ///< exec programs with kernel requests
+  Memory,   ///< arena offsets and barriers: ready for codegen
 };
 
 /// All phases in order.
 llvm::ArrayRef<Phase> getPhases();
-/// "import", "graph", "shape", "lower", "memory".
+/// "import", "graph", "shape", "quantize", "lower", "memory".
 llvm::StringRef getPhaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
+
+/// Element types of weights by name, as --qwen-quantize-weights takes them.
+struct QuantizeOptions {
+  std::string weights;   ///< of layers; empty: all as in the checkpoint
+  std::string embedding; ///< empty: follows from `weights`, as do the others
+  std::string head;
+  std::string router;
+  std::string draft;
+};
 
 struct PipelineOptions {
   int64_t decodeTokens = 1;        ///< tokens of the decode program
@@ -46,6 +57,7 @@ struct PipelineOptions {
   bool keepIntermediates = false;  ///< temporaries share no memory
   int64_t attentionWorkgroups = 0; ///< see --qwen-lower-to-exec
   int64_t panelRows = 0;           ///< see --exec-pack-panels
+  QuantizeOptions quantize = {};
 };
 
 /// Adds the passes of one phase. The manager is anchored on builtin.module.

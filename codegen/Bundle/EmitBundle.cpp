@@ -22,7 +22,9 @@ static std::vector<std::byte> joinKernels(ModuleOp module,
 
 /// Streams every weight and constant to its planned offset.
 static Status writeWeights(ModuleOp module, const bundle::ManifestT &manifest,
-                           const WeightSource &sources, BundleWriter &writer,
+                           const WeightSource &sources, unsigned threads,
+                           BundleWriter &writer,
+                           std::vector<WeightQuality> &converted,
                            const ProgressCallback &progress) {
   const auto &weights = manifest.weights;
   if (weights.empty())
@@ -39,8 +41,9 @@ static Status writeWeights(ModuleOp module, const bundle::ManifestT &manifest,
       continue;
     const bundle::WeightT &planned = *weights[index++];
     QUERN_RETURN_IF_ERROR(writer.padTo(planned.offset));
-    QUERN_RETURN_IF_ERROR(weight ? packWeight(weight, sources, writer)
-                                 : packConstant(constant, writer));
+    QUERN_RETURN_IF_ERROR(
+        weight ? packWeight(weight, sources, threads, writer, converted)
+               : packConstant(constant, writer));
   }
   QUERN_RETURN_IF_ERROR(writer.padTo(total));
   return writer.endSection();
@@ -80,8 +83,9 @@ Status emitBundle(ModuleOp module, const BundleContents &contents,
   QUERN_RETURN_IF_ERROR(addText(SectionKind::ChatTemplate,
                                 contents.chatTemplate, kSectionRequired));
   QUERN_RETURN_IF_ERROR(addText(SectionKind::IR, contents.ir, 0));
-  QUERN_RETURN_IF_ERROR(
-      writeWeights(module, *manifest, weights, writer, progress));
+  QUERN_RETURN_IF_ERROR(writeWeights(module, *manifest, weights,
+                                     contents.threads, writer,
+                                     summary.converted, progress));
   const bundle::WeightT &last = *manifest->weights.back();
   summary.sections.push_back(
       {std::string(sectionKindName(SectionKind::Weights)),

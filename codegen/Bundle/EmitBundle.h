@@ -45,6 +45,17 @@ struct BundleContents {
   std::string chatTemplate; ///< Jinja text; empty: none.
   std::string ir;           ///< Text of the IR to keep; empty: none.
   llvm::StringMap<KernelBinary> kernels; ///< By exec.kernel symbol.
+  unsigned threads = 0; ///< That convert weights; 0: one for each core.
+};
+
+/// What packing did to the numbers of a weight that is not stored as it was.
+struct WeightQuality {
+  std::string name;   ///< Of the exec.weight.
+  std::string stored; ///< "bf16", "int8", ...
+  uint64_t elements = 0;
+  uint64_t bytes = 0;      ///< In the bundle.
+  double signal = 0;       ///< Sum of squares of the checkpoint's values.
+  double squaredError = 0; ///< Sum of squared differences.
 };
 
 /// What was written, for the closing table of `quern compile`.
@@ -55,6 +66,7 @@ struct BundleSummary {
   };
   std::vector<Section> sections;
   uint64_t totalBytes = 0;
+  std::vector<WeightQuality> converted; ///< In the order of the module.
 };
 
 /// Builds the manifest of `module`, which has one exec.memory_plan and a launch

@@ -30,6 +30,7 @@ private:
   buildDispatch(exec::DispatchOp dispatch);
   FailureOr<std::unique_ptr<bundle::BindingT>> buildBinding(Value buffer);
   void addArenaBuffers(exec::ProgramOp program, uint32_t index);
+  void addFeature(std::string feature);
 
   struct WeightRange {
     uint64_t offset, size;
@@ -94,17 +95,29 @@ LogicalResult ManifestBuilder::addStates() {
   return success();
 }
 
+/// Adds what a reader has to know, once.
+void ManifestBuilder::addFeature(std::string feature) {
+  if (!llvm::is_contained(manifest.required_features, feature))
+    manifest.required_features.push_back(std::move(feature));
+}
+
 LogicalResult ManifestBuilder::addWeights() {
   uint64_t offset = 0;
   auto add = [&](Operation *op, StringRef name, RankedTensorType type,
                  StringRef packing,
                  std::vector<std::string> sources) -> LogicalResult {
-    FailureOr<bundle::DType> dtype = convertType(op, type.getElementType());
+    Encoding encoding = qwen::getEncoding(type.getElementType());
+    FailureOr<bundle::DType> dtype =
+        encoding == Encoding::None ? convertType(op, type.getElementType())
+                                   : bundle::DType::F32;
     if (failed(dtype))
       return failure();
+    if (encoding != Encoding::None)
+      addFeature(getEncodingFeature(encoding));
     auto weight = std::make_unique<bundle::WeightT>();
     weight->name = name.str();
     weight->dtype = *dtype;
+    weight->encoding = static_cast<bundle::Encoding>(encoding);
     weight->shape = convertShape(type);
     weight->offset = offset;
     weight->size = exec::padToAlignment(exec::getSizeInBytes(type));

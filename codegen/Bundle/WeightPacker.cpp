@@ -2,6 +2,8 @@
 #include "codegen/Bundle/WeightPacker.h"
 
 #include "codegen/Bundle/PanelSink.h"
+#include "codegen/Bundle/WeightSink.h"
+#include "dialects/Qwen/IR/QwenOps.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 
@@ -18,7 +20,7 @@ static constexpr size_t kPackingBufferBytes = size_t(4) << 20;
 /// Alternates the rows of two sources: a0, b0, a1, b1, ...
 static Status interleaveRows(std::span<const std::byte> first,
                              std::span<const std::byte> second, size_t rowBytes,
-                             PanelSink &sink) {
+                             WeightSink &sink) {
   size_t rows = first.size() / rowBytes;
   size_t rowsPerBuffer =
       std::max<size_t>(1, kPackingBufferBytes / (2 * rowBytes));
@@ -41,7 +43,7 @@ static Status interleaveRows(std::span<const std::byte> first,
 /// of one source.
 static Status packInterleaved(exec::WeightOp weight,
                               std::vector<std::span<const std::byte>> parts,
-                              PanelSink &sink) {
+                              size_t rowBytes, WeightSink &sink) {
   RankedTensorType type = weight.getTensorType();
   if (parts.size() == 1) {
     std::span<const std::byte> whole = parts.front();
@@ -50,8 +52,6 @@ static Status packInterleaved(exec::WeightOp weight,
     for (size_t begin = 0; begin < whole.size(); begin += half)
       parts.push_back(whole.subspan(begin, half));
   }
-  size_t rowBytes = exec::getSizeInBytes(type) /
-                    (type.getNumElements() / type.getShape().back());
   for (size_t i = 0; i + 1 < parts.size(); i += 2) {
     if (parts[i].size() != parts[i + 1].size())
       return internalError("weight '" + weight.getSymName().str() +
@@ -65,7 +65,7 @@ static Status packInterleaved(exec::WeightOp weight,
 /// Appends all first parts of the groups of a source, then all second parts...
 static Status appendParts(std::span<const std::byte> source,
                           ArrayRef<int64_t> parts, size_t rowBytes,
-                          PanelSink &sink) {
+                          WeightSink &sink) {
   size_t groupBytes = 0;
   for (int64_t part : parts)
     groupBytes += part * rowBytes;
@@ -79,8 +79,64 @@ static Status appendParts(std::span<const std::byte> source,
   return Status::ok();
 }
 
+static DataType convertType(Type type) {
+  return type.isF16()    ? DataType::F16
+         : type.isBF16() ? DataType::BF16
+                         : DataType::F32;
+}
+
+/// How the rows of the last dimension are stored. The sources of a weight have
+/// one element type.
+static Result<StoredRows> describeRows(exec::WeightOp weight) {
+  RankedTensorType type = weight.getTensorType();
+  StoredRows stored;
+  stored.columns = type.getShape().back();
+  stored.rows = type.getNumElements() / stored.columns;
+  stored.encoding = qwen::getEncoding(type.getElementType());
+  stored.type = convertType(type.getElementType());
+  Type element;
+  for (auto name : weight.getSources().getAsRange<FlatSymbolRefAttr>()) {
+    auto source = SymbolTable::lookupNearestSymbolFrom<qwen::WeightOp>(
+        weight, name.getAttr());
+    if (!source ||
+        (element && source.getTensorType().getElementType() != element))
+      return unsupported("weight '" + weight.getSymName().str() +
+                         "' is packed from tensors of different types");
+    element = source.getTensorType().getElementType();
+  }
+  stored.source = convertType(element);
+  return stored;
+}
+
+/// Appends the sources to the sink in the order of the packing.
+static Status packSources(exec::WeightOp weight,
+                          const std::vector<std::span<const std::byte>> &parts,
+                          size_t columnBytes, WeightSink &sink) {
+  RankedTensorType type = weight.getTensorType();
+  if (weight.getPacking() == exec::Packing::Interleave)
+    return packInterleaved(weight, parts, columnBytes, sink);
+  size_t rowBytes = columnBytes * (type.getNumElements() /
+                                   type.getShape().back() / type.getDimSize(0));
+  for (auto [index, source] : llvm::enumerate(parts)) {
+    ArrayRef<int64_t> order;
+    if (weight.getParts())
+      order = cast<DenseI64ArrayAttr>((*weight.getParts())[index]);
+    QUERN_RETURN_IF_ERROR(order.empty()
+                              ? sink.append(source)
+                              : appendParts(source, order, rowBytes, sink));
+  }
+  return Status::ok();
+}
+
+static std::string getTypeName(const StoredRows &stored) {
+  if (stored.encoding != Encoding::None)
+    return std::string(getEncodingInfo(stored.encoding).name);
+  return StringRef(dataTypeName(stored.type)).lower();
+}
+
 Status packWeight(exec::WeightOp weight, const WeightSource &sources,
-                  BundleWriter &writer) {
+                  unsigned threads, BundleWriter &writer,
+                  std::vector<WeightQuality> &converted) {
   std::vector<std::span<const std::byte>> parts;
   uint64_t total = 0;
   for (Attribute source : weight.getSources()) {
@@ -90,28 +146,27 @@ Status packWeight(exec::WeightOp weight, const WeightSource &sources,
       return internalError("weight '" + name.str() + "' has no bytes");
     total += parts.back().size();
   }
-  RankedTensorType type = weight.getTensorType();
-  uint64_t expected = exec::getSizeInBytes(type);
-  if (total != expected)
+  QUERN_ASSIGN_OR_RETURN(StoredRows stored, describeRows(weight));
+  uint64_t columnBytes = stored.columns * dataTypeBits(stored.source) / 8;
+  if (total != stored.rows * columnBytes)
     return internalError("weight '" + weight.getSymName().str() + "' has " +
                          std::to_string(total) + " bytes, expected " +
-                         std::to_string(expected));
-  size_t panels = static_cast<size_t>(weight.getPanels().value_or(0));
-  size_t columnBytes =
-      expected / static_cast<size_t>(type.getNumElements()) *
-      static_cast<size_t>(type.getShape().empty() ? 1 : type.getShape().back());
-  PanelSink sink(writer, panels, columnBytes);
-  if (weight.getPacking() == exec::Packing::Interleave)
-    return packInterleaved(weight, parts, sink);
-  size_t rowBytes = expected / type.getDimSize(0);
-  for (auto [index, source] : llvm::enumerate(parts)) {
-    ArrayRef<int64_t> order;
-    if (weight.getParts())
-      order = cast<DenseI64ArrayAttr>((*weight.getParts())[index]);
-    QUERN_RETURN_IF_ERROR(order.empty()
-                              ? sink.append(source)
-                              : appendParts(source, order, rowBytes, sink));
-  }
+                         std::to_string(stored.rows * columnBytes));
+  PanelSink panels(writer, static_cast<size_t>(weight.getPanels().value_or(0)),
+                   stored.columns * dataTypeBits(stored.type) / 8);
+  WeightSink sink(stored, threads, panels);
+  Status status = packSources(weight, parts, columnBytes, sink);
+  if (status.isOk())
+    status = sink.finish();
+  if (!status.isOk())
+    return std::move(status).withContext(
+        "weight '" + weight.getSymName().str() + "' as " + getTypeName(stored));
+  if (sink.converts())
+    converted.push_back(
+        {weight.getSymName().str(), getTypeName(stored),
+         stored.rows * stored.columns,
+         static_cast<uint64_t>(exec::getSizeInBytes(weight.getTensorType())),
+         sink.getSignal(), sink.getSquaredError()});
   return Status::ok();
 }
 

@@ -8,9 +8,12 @@
 namespace quern {
 
 /// Appends the bytes of `weight` to the open section of `writer`, in the order
-/// that its packing names. Sources of the wrong size are an error.
+/// that its packing names and with the element type that it is stored with, and
+/// an entry to `converted` if that is not the sources'. Sources of the wrong
+/// size are an error, and numbers that the type can't hold.
 Status packWeight(exec::WeightOp weight, const WeightSource &sources,
-                  BundleWriter &writer);
+                  unsigned threads, BundleWriter &writer,
+                  std::vector<WeightQuality> &converted);
 
 /// Appends the elements of `constant`.
 Status packConstant(exec::ConstantOp constant, BundleWriter &writer);

@@ -12,13 +12,6 @@
 using namespace mlir;
 using namespace quern;
 
-static Expression unpackHalf(Expression word) {
-  OpBuilder &builder = word.getBuilder();
-  return word.with(kernel::UnpackHalfOp::create(
-      builder, word.getLoc(), VectorType::get(2, builder.getF32Type()),
-      word.get()));
-}
-
 static Expression packHalf(Expression low, Expression high) {
   Expression pair = vector({low, high});
   OpBuilder &builder = low.getBuilder();
@@ -173,8 +166,10 @@ InputBuffer KernelBuilder::getInput(std::string_view name) {
   DataType type = getType(name);
   if (type == DataType::I32)
     return getScalarInput(name);
-  Type component = type == DataType::F32 ? Type(builder.getF32Type())
-                                         : Type(builder.getI32Type());
+  bool isEncoded = getArgument(name).encoding != Encoding::None;
+  Type component = type == DataType::F32 && !isEncoded
+                       ? Type(builder.getF32Type())
+                       : Type(builder.getI32Type());
   return InputBuffer(make(addArgument(name, VectorType::get(4, component))),
                      type);
 }

@@ -1,13 +1,16 @@
 //===- Elementwise.cpp - Kernels without sums -----------------------------===//
 #include "codegen/Kernels/KernelFamilies.h"
 #include "codegen/Kernels/Rows.h"
+#include "codegen/Kernels/WeightRows.h"
 
 using namespace quern;
 
 /// Only the rows that are asked for move.
 static void countGatheredBytes(KernelBuilder &k, std::string_view table) {
-  uint64_t inputBits = dataTypeBits(k.getType(table));
-  k.idealBytes = k.getArgument("out").getElements() * (inputBits / 8 + 4);
+  const KernelArgument &rows = k.getArgument(table),
+                       &out = k.getArgument("out");
+  k.idealBytes =
+      out.getBytes() + rows.getBytes() / rows.shape.front() * out.shape.front();
 }
 
 /// out[t] = table[min(ids[t], limit - 1)], f32.
@@ -24,8 +27,10 @@ static Status buildGather(KernelBuilder &k, std::string_view table,
       [&](Expression row, Expression octet) {
         Expression from =
             min(toIndex(index.read(row)), k.index(k.dim(limit) - 1));
+        WeightRows values(k, table, source, k.dim("H"),
+                          {from, 1, k.dim(limit), false});
         out.writeOctet(row * double(octets) + octet,
-                       source.readOctet(from * double(octets) + octet));
+                       values.readOctets(octet).front());
       },
       count);
 }

@@ -47,11 +47,10 @@ public:
   Expressions multiply(Expression input, Expression choice) {
     Expression expert =
         toIndex(min(experts.read(choice), k.i32(k.dim("E") - 1)));
-    Expressions bases = makeRowBases(k, linear, firstRow, rows);
-    for (Expression &base : bases)
-      base = expert * double(linear.weightRows * linear.octets()) + base;
-    return accumulateShares(k, x, weight, linear.octets(),
-                            {input * double(linear.octets())}, bases);
+    WeightRows chosen =
+        getWeightRows(k, linear, weight, firstRow, rows).ofMatrix(expert);
+    return accumulateShares(k, x, chosen, linear.octets(),
+                            {input * double(linear.octets())});
   }
 
   /// Adds the lanes' shares and stores them as outputs of row `output`.
@@ -80,14 +79,15 @@ static uint64_t countWeightBytes(const KernelBuilder &k) {
   return k.getArgument("weight").getBytes() / k.dim("E") * chosen;
 }
 
-static Status checkSizes(const KernelBuilder &k) {
+static Status checkSizes(const KernelBuilder &k, int64_t weightRows) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "C", 8));
+  QUERN_RETURN_IF_ERROR(checkMatrices(k, "weight", weightRows));
   return k.getType("out") == DataType::F32 ? Status::ok()
                                            : requireMultiple(k, "N", 8);
 }
 
 Status quern::buildExpertRows(KernelBuilder &k) {
-  QUERN_RETURN_IF_ERROR(checkSizes(k));
+  QUERN_RETURN_IF_ERROR(checkSizes(k, k.dim("W")));
   Linear linear{k.dim("T"), k.dim("C"), k.dim("W"), LinearEpilogue::None};
   QUERN_ASSIGN_OR_RETURN(linear.epilogue, readLinearEpilogue(k));
   QUERN_RETURN_IF_ERROR(checkOutputs(k, linear));
@@ -106,7 +106,7 @@ Status quern::buildExpertRows(KernelBuilder &k) {
 }
 
 Status quern::buildExpertSum(KernelBuilder &k) {
-  QUERN_RETURN_IF_ERROR(checkSizes(k));
+  QUERN_RETURN_IF_ERROR(checkSizes(k, k.dim("N")));
   Linear linear{k.dim("T"), k.dim("C"), k.dim("N"), LinearEpilogue::None};
   int64_t slots = k.dim("K");
   ExpertRowsBuilder builder(k, linear);

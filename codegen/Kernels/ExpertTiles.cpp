@@ -45,12 +45,13 @@ public:
         linear.weightRows % perGroup != 0,
         [&] { return firstRow < double(linear.weightRows); },
         [&] {
-          rowBases = makeRowBases(k, linear, firstRow, rows);
+          WeightRows weightRows =
+              getWeightRows(k, linear, weight, firstRow, rows);
           Expression first = k.index(0);
           for (auto [i, size] : llvm::enumerate(sizes)) {
             Expression end = toIndex(tileEnds.read(k.index(i)));
             k.loop(first + k.getGroup(1), end, walkers,
-                   [&](Expression tile) { buildTile(tile, size); });
+                   [&](Expression tile) { buildTile(weightRows, tile, size); });
             first = end;
           }
         });
@@ -60,14 +61,11 @@ public:
 private:
   /// The products of the first `size` rows of a tile. Lane l knows the pair of
   /// row l modulo `size`.
-  void buildTile(Expression tile, int64_t size) {
+  void buildTile(const WeightRows &weightRows, Expression tile, int64_t size) {
     int64_t total = k.dim("P"), perInput = total / k.dim("R");
     Expression expert =
         toIndex(min(tileExperts.read(tile), k.i32(k.dim("E") - 1)));
-    Expressions bases;
-    for (Expression base : rowBases)
-      bases.push_back(expert * double(linear.weightRows * linear.octets()) +
-                      base);
+    WeightRows chosen = weightRows.ofMatrix(expert);
     Expression pair =
         toIndex(pairs.read(tile * double(k.dim("M")) + lane % double(size)));
     Expression input = min(pair, k.index(total - 1)) / double(perInput);
@@ -76,8 +74,7 @@ private:
     for (int64_t t = 0; t != size; ++t)
       inputBases.push_back(toIndex(k.shuffleFrom(inputBase, k.i32(t))));
     Expressions products = sumShares(
-        k, accumulateShares(k, x, weight, linear.octets(), inputBases, bases),
-        size);
+        k, accumulateShares(k, x, chosen, linear.octets(), inputBases), size);
     k.when((lane < double(size)) & (pair < double(total)),
            [&] { storeOutputs(k, linear, out, pair, firstRow, products); });
   }
@@ -89,7 +86,6 @@ private:
   InputBuffer x, pairs, tileExperts, weight;
   OutputBuffer out;
   Expression lane, firstRow;
-  Expressions rowBases;
 };
 
 } // namespace
@@ -112,6 +108,7 @@ Result<std::vector<int64_t>> quern::getTileSizes(const KernelBuilder &k) {
 
 Status quern::buildExpertTiles(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "C", 8));
+  QUERN_RETURN_IF_ERROR(checkMatrices(k, "weight", k.dim("W")));
   if (k.getType("out") != DataType::F32)
     QUERN_RETURN_IF_ERROR(requireMultiple(k, "N", 8));
   Linear linear{k.dim("P"), k.dim("C"), k.dim("W"), LinearEpilogue::None};

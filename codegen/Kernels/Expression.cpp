@@ -1,6 +1,8 @@
 //===- Expression.cpp - Values under construction -------------------------===//
 #include "codegen/Kernels/Expression.h"
 
+#include "dialects/Kernel/IR/KernelOps.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -163,6 +165,17 @@ Expression quern::bitsOf(Expression x) {
 Expression quern::floatOf(Expression x) {
   Type type = withElement(x.getType(), x.getBuilder().getF32Type());
   return emit<arith::BitcastOp>(x, type, x.get());
+}
+Expression quern::shiftRightSigned(Expression a, unsigned bits) {
+  return emit<arith::ShRSIOp>(a, a.get(), a.constant(bits).get());
+}
+Expression quern::toF32Signed(Expression x) {
+  Type f32 = withElement(x.getType(), x.getBuilder().getF32Type());
+  return emit<arith::SIToFPOp>(x, f32, x.get());
+}
+Expression quern::unpackHalf(Expression word) {
+  return emit<kernel::UnpackHalfOp>(
+      word, VectorType::get(2, word.getBuilder().getF32Type()), word.get());
 }
 Expression quern::toIndex(Expression x) {
   if (x.getType().isIndex())

@@ -105,6 +105,11 @@ Expression roundEven(Expression x);
 /// Reinterprets 32-bit components.
 Expression bitsOf(Expression x);  ///< float -> i32
 Expression floatOf(Expression x); ///< i32 bits -> float
+/// Integers with a sign.
+Expression shiftRightSigned(Expression a, unsigned bits);
+Expression toF32Signed(Expression x);
+/// The two halves of an i32 as f32.
+Expression unpackHalf(Expression word);
 /// Conversions of values.
 Expression toIndex(Expression x); ///< i32 -> index, unsigned
 Expression toI32(Expression x);   ///< index or i1 -> i32; f32 >= 0 -> i32

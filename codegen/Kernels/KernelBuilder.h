@@ -151,7 +151,8 @@ public:
   // Buffers
   //===--------------------------------------------------------------------===//
 
-  /// Vector units for floats, scalar units for integers.
+  /// Vector units for floats, scalar units for integers. Of an encoded weight
+  /// vectors of words, to be read through WeightRows.
   InputBuffer getInput(std::string_view name);
   /// 32-bit scalar units.
   InputBuffer getScalarInput(std::string_view name);

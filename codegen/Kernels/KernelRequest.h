@@ -8,6 +8,7 @@
 #define QUERN_CODEGEN_KERNELS_KERNELREQUEST_H
 
 #include "runtime/base/DataType.h"
+#include "runtime/base/Encoding.h"
 #include "runtime/base/Status.h"
 
 #include <array>
@@ -22,11 +23,12 @@ namespace quern {
 /// The numbers are those of the exec dialect.
 enum class ArgumentEffect : uint8_t { Read = 0, Write = 1, ReadWrite = 2 };
 
-/// A dense row-major tensor of static shape.
+/// A dense row-major tensor of static shape, or a weight in an encoding.
 struct KernelArgument {
   ArgumentEffect effect = ArgumentEffect::Read;
-  DataType type = DataType::F32;
+  DataType type = DataType::F32; ///< F32 with an encoding.
   std::vector<int64_t> shape;
+  Encoding encoding = Encoding::None; ///< Of rows of the last dimension.
 
   uint64_t getElements() const {
     uint64_t count = 1;
@@ -34,7 +36,12 @@ struct KernelArgument {
       count *= static_cast<uint64_t>(size);
     return count;
   }
-  uint64_t getBytes() const { return getElements() * dataTypeBits(type) / 8; }
+  uint64_t getBytes() const {
+    if (encoding == Encoding::None)
+      return getElements() * dataTypeBits(type) / 8;
+    auto columns = static_cast<uint64_t>(shape.back());
+    return EncodedMatrix(encoding, getElements() / columns, columns).bytes();
+  }
 };
 
 using ConfigValue = std::variant<bool, int64_t, double, std::string>;

@@ -3,6 +3,7 @@
 #define QUERN_CODEGEN_KERNELS_LINEAR_H
 
 #include "codegen/Kernels/Rows.h"
+#include "codegen/Kernels/WeightRows.h"
 
 namespace quern {
 
@@ -50,20 +51,17 @@ void storeOutputs(KernelBuilder &k, const Linear &linear,
                   llvm::ArrayRef<Expression> products);
 
 /// products[t * rows + r] += x[t] . weight[r] for one octet; the bases are the
-/// first octets of the rows.
+/// first octets of the tokens.
 Expressions multiplyTile(KernelBuilder &k, const InputBuffer &x,
-                         const InputBuffer &weight, Expression octet,
+                         const WeightRows &weight, Expression octet,
                          llvm::ArrayRef<Expression> tokenBases,
-                         llvm::ArrayRef<Expression> rowBases,
                          llvm::ArrayRef<Expression> carried);
 
-/// The lanes of a subgroup share the octets of a row: this lane's shares of the
-/// products of tokens and weight rows, [tokens, rows]. The bases are the first
-/// octets of the rows.
+/// This lane's shares of the products [tokens, rows] of tokens with weight
+/// rows: lane l of a subgroup takes every so manyth octet or group.
 Expressions accumulateShares(KernelBuilder &k, const InputBuffer &x,
-                             const InputBuffer &weight, int64_t octets,
-                             llvm::ArrayRef<Expression> tokenBases,
-                             llvm::ArrayRef<Expression> rowBases);
+                             const WeightRows &weight, int64_t octets,
+                             llvm::ArrayRef<Expression> tokenBases);
 
 /// Sums of shares [tokens, rows] across the lanes of a subgroup, which has at
 /// least as many lanes as there are tokens: lane l gets the products of token l
@@ -71,9 +69,10 @@ Expressions accumulateShares(KernelBuilder &k, const InputBuffer &x,
 Expressions sumShares(KernelBuilder &k, llvm::ArrayRef<Expression> shares,
                       unsigned tokens);
 
-/// First octets of `rows` consecutive weight rows, clamped to the last.
-Expressions makeRowBases(KernelBuilder &k, const Linear &linear,
-                         Expression firstRow, unsigned rows);
+/// `rows` consecutive weight rows, clamped to the last.
+WeightRows getWeightRows(KernelBuilder &k, const Linear &linear,
+                         const InputBuffer &weight, Expression firstRow,
+                         unsigned rows);
 
 /// Few tokens: a subgroup computes a few weight rows for all of them, its
 /// lanes share K, and every weight is read once.

@@ -11,34 +11,70 @@ using namespace quern;
 
 /// As multiplyTile for one token, with a vector of partial sums for each row.
 static Expressions multiplyVectors(KernelBuilder &k, const InputBuffer &x,
-                                   const InputBuffer &weight, Expression input,
+                                   const WeightRows &weight, Expression input,
                                    Expression octet,
-                                   llvm::ArrayRef<Expression> rowBases,
                                    llvm::ArrayRef<Expression> carried) {
   Octet value = k.reorder(x.readOctet(input), weight.naturalOrder());
   Expressions sums;
-  for (size_t r = 0; r != rowBases.size(); ++r) {
-    Octet w = weight.readOctet(rowBases[r] + octet);
+  for (size_t r = 0; r != weight.size(); ++r) {
+    Octet w = weight.readOctet(r, octet);
     sums.push_back(fma(w.b, value.b, fma(w.a, value.a, carried[r])));
   }
   return sums;
 }
 
+/// The same for a group of encoded rows, whose first octet of the input is
+/// `input`: the scale multiplies the sum of the group.
+static Expressions multiplyGroups(KernelBuilder &k, const InputBuffer &x,
+                                  const WeightRows &weight, Expression input,
+                                  Expression group,
+                                  llvm::ArrayRef<Expression> carried) {
+  Octets values;
+  for (unsigned i = 0; i != kGroupSize / 8; ++i)
+    values.push_back(
+        k.reorder(x.readOctet(input + double(i)), OctetOrder::Linear));
+  Expressions scales = weight.readFactors(group, 0), minima;
+  Expression total;
+  if (weight.hasMinimum()) {
+    minima = weight.readFactors(group, 1);
+    total = values[0].a + values[0].b;
+    for (const Octet &value : llvm::drop_begin(values))
+      total = total + (value.a + value.b);
+  }
+  Expressions sums;
+  for (size_t r = 0; r != weight.size(); ++r) {
+    Octets codes = weight.readCodes(r, group);
+    Expression sum = codes[0].a * values[0].a;
+    sum = fma(codes[0].b, values[0].b, sum);
+    for (size_t i = 1; i != codes.size(); ++i)
+      sum = fma(codes[i].b, values[i].b, fma(codes[i].a, values[i].a, sum));
+    sum = fma(sum, scales[r], carried[r]);
+    if (weight.hasMinimum())
+      sum = fma(total, minima[r], sum);
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
 Expressions quern::accumulateShares(KernelBuilder &k, const InputBuffer &x,
-                                    const InputBuffer &weight, int64_t octets,
-                                    llvm::ArrayRef<Expression> tokenBases,
-                                    llvm::ArrayRef<Expression> rowBases) {
-  size_t tokens = tokenBases.size(), rows = rowBases.size();
+                                    const WeightRows &weight, int64_t octets,
+                                    llvm::ArrayRef<Expression> tokenBases) {
+  size_t tokens = tokenBases.size();
   // Vectors make longer independent chains; more of them would be spilled.
-  Expressions zeros(tokens * rows, tokens == 1 ? k.zeroVector() : k.f32(0));
+  Expressions zeros(tokens * weight.size(),
+                    tokens == 1 ? k.zeroVector() : k.f32(0));
+  constexpr unsigned octetsPerGroup = kGroupSize / 8;
+  bool inGroups = tokens == 1 && weight.isEncoded();
   Expressions shares = k.accumulate(
-      octets, k.getSubgroupSize(), k.getLane(), zeros,
-      [&](Expression octet, llvm::ArrayRef<Expression> carried) {
-        return tokens == 1
-                   ? multiplyVectors(k, x, weight, tokenBases[0] + octet, octet,
-                                     rowBases, carried)
-                   : multiplyTile(k, x, weight, octet, tokenBases, rowBases,
-                                  carried);
+      inGroups ? octets / octetsPerGroup : octets, k.getSubgroupSize(),
+      k.getLane(), zeros,
+      [&](Expression at, llvm::ArrayRef<Expression> carried) {
+        if (tokens != 1)
+          return multiplyTile(k, x, weight, at, tokenBases, carried);
+        if (!inGroups)
+          return multiplyVectors(k, x, weight, tokenBases[0] + at, at, carried);
+        Expression input = tokenBases[0] + at * double(octetsPerGroup);
+        return multiplyGroups(k, x, weight, input, at, carried);
       });
   for (Expression &share : shares)
     if (share.isVector())
@@ -82,16 +118,12 @@ Expressions quern::sumShares(KernelBuilder &k,
   return sums;
 }
 
-Expressions quern::makeRowBases(KernelBuilder &k, const Linear &linear,
-                                Expression firstRow, unsigned rows) {
-  Expressions bases;
-  for (unsigned r = 0; r != rows; ++r) {
-    Expression row = firstRow + double(r);
-    if (linear.weightRows % rows != 0)
-      row = min(row, k.index(linear.weightRows - 1));
-    bases.push_back(row * double(linear.octets()));
-  }
-  return bases;
+WeightRows quern::getWeightRows(KernelBuilder &k, const Linear &linear,
+                                const InputBuffer &weight, Expression firstRow,
+                                unsigned rows) {
+  return WeightRows(
+      k, "weight", weight, linear.inputs,
+      {firstRow, rows, linear.weightRows, linear.weightRows % rows != 0});
 }
 
 namespace {
@@ -125,11 +157,11 @@ private:
     Expressions tokenBases;
     for (int64_t t = 0; t != tokens; ++t)
       tokenBases.push_back(k.index(t * linear.octets()));
-    Expressions products =
-        sumShares(k,
-                  accumulateShares(k, x, weight, linear.octets(), tokenBases,
-                                   makeRowBases(k, linear, firstRow, rows)),
-                  tokens);
+    Expressions products = sumShares(
+        k,
+        accumulateShares(k, x, getWeightRows(k, linear, weight, firstRow, rows),
+                         linear.octets(), tokenBases),
+        tokens);
     k.when(lane < double(tokens),
            [&] { storeOutputs(k, linear, out, lane, firstRow, products); });
   }

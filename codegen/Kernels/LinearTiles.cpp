@@ -9,15 +9,12 @@
 using namespace quern;
 
 Expressions quern::multiplyTile(KernelBuilder &k, const InputBuffer &x,
-                                const InputBuffer &weight, Expression octet,
+                                const WeightRows &weight, Expression octet,
                                 llvm::ArrayRef<Expression> tokenBases,
-                                llvm::ArrayRef<Expression> rowBases,
                                 llvm::ArrayRef<Expression> carried) {
   Expressions products(carried.begin(), carried.end());
-  llvm::SmallVector<Octet, 8> weights;
-  for (Expression base : rowBases)
-    weights.push_back(weight.readOctet(base + octet));
-  size_t rows = rowBases.size();
+  Octets weights = weight.readOctets(octet);
+  size_t rows = weights.size();
   for (size_t t = 0; t != tokenBases.size(); ++t) {
     Octet input =
         k.reorder(x.readOctet(tokenBases[t] + octet), weight.naturalOrder());
@@ -64,17 +61,15 @@ public:
 
 private:
   void buildTile(bool tokensMayEnd, bool rowsMayEnd) {
-    Expressions tokenBases =
-        makeBases(firstToken, tokens, linear.tokens, tokensMayEnd);
-    Expressions rowBases =
-        makeBases(firstRow, rows, linear.weightRows, rowsMayEnd);
+    Expressions tokenBases = makeTokenBases(tokensMayEnd);
+    WeightRows weightRows(k, "weight", weight, linear.inputs,
+                          {firstRow, rows, linear.weightRows, rowsMayEnd});
     Expressions zeros(tokens * rows, k.f32(0));
-    Expressions products =
-        k.loop(k.index(0), k.index(linear.octets()), 1, zeros,
-               [&](Expression octet, llvm::ArrayRef<Expression> carried) {
-                 return multiplyTile(k, x, weight, octet, tokenBases, rowBases,
-                                     carried);
-               });
+    Expressions products = k.loop(
+        k.index(0), k.index(linear.octets()), 1, zeros,
+        [&](Expression octet, llvm::ArrayRef<Expression> carried) {
+          return multiplyTile(k, x, weightRows, octet, tokenBases, carried);
+        });
     for (unsigned t = 0; t != tokens; ++t) {
       Expression token = firstToken + double(t);
       auto isInside = [&] {
@@ -90,14 +85,13 @@ private:
     }
   }
 
-  /// First octets of `count` rows of a matrix, rows clamped to its end.
-  Expressions makeBases(Expression first, unsigned count, int64_t total,
-                        bool mayEnd) {
+  /// First octets of the tokens, clamped to the last.
+  Expressions makeTokenBases(bool mayEnd) {
     Expressions bases;
-    for (unsigned i = 0; i != count; ++i) {
-      Expression at = first + double(i);
+    for (unsigned i = 0; i != tokens; ++i) {
+      Expression at = firstToken + double(i);
       if (mayEnd)
-        at = min(at, k.index(total - 1));
+        at = min(at, k.index(linear.tokens - 1));
       bases.push_back(at * double(linear.octets()));
     }
     return bases;

@@ -47,7 +47,10 @@ static SmallVector<Pattern, 10> parseSignature(StringRef text) {
 static std::string describe(const KernelArgument &argument) {
   constexpr const char *effects[] = {"in", "out", "inout"};
   std::string text = effects[static_cast<unsigned>(argument.effect)];
-  text += " " + StringRef(dataTypeName(argument.type)).lower() + "[";
+  std::string type = argument.encoding == Encoding::None
+                         ? StringRef(dataTypeName(argument.type)).lower()
+                         : std::string(getEncodingInfo(argument.encoding).name);
+  text += " " + type + "[";
   for (size_t i = 0; i != argument.shape.size(); ++i)
     text += (i ? "," : "") + std::to_string(argument.shape[i]);
   return text + "]";
@@ -64,14 +67,17 @@ public:
     constexpr const char *effects[] = {"in", "out", "inout"};
     if (pattern.effect != effects[static_cast<unsigned>(argument.effect)])
       return "the effect differs";
-    if (std::string reason = acceptType(pattern.type, argument.type);
+    if (std::string reason = acceptType(pattern.type, argument);
         !reason.empty())
       return reason;
     return acceptShape(pattern, argument);
   }
 
 private:
-  std::string acceptType(StringRef pattern, DataType type) {
+  std::string acceptType(StringRef pattern, const KernelArgument &argument) {
+    if (argument.encoding != Encoding::None)
+      return pattern == "e" ? "" : "the argument can't be encoded";
+    DataType type = argument.type;
     bool isFloat = type == DataType::F32 || type == DataType::F16 ||
                    type == DataType::BF16;
     if (pattern == "i32")

@@ -149,7 +149,7 @@ FlatSymbolRefAttr ModelBuilder::weight(const Twine &name,
   qwen::WeightOp::create(
       symbols, at(text), text, RankedTensorType::get(shape, element),
       stored ? checkpoint.getFiles()[stored->file] : std::string("missing"),
-      stored ? stored->offset : 0);
+      stored ? stored->offset : 0, TypeAttr());
   return known;
 }
 

@@ -61,8 +61,9 @@ void PackPanels::collectReaders() {
 
 bool PackPanels::fits(exec::WeightOp weight, const Readers &readers) const {
   RankedTensorType type = weight.getTensorType();
-  return type.getRank() == 2 && type.getDimSize(0) % rows == 0 &&
-         type.getDimSize(1) % 8 == 0 &&
+  return type.getRank() == 2 &&
+         qwen::getEncoding(type.getElementType()) == Encoding::None &&
+         type.getDimSize(0) % rows == 0 && type.getDimSize(1) % 8 == 0 &&
          llvm::all_of(readers.kernels, readsPanels) &&
          llvm::any_of(readers.kernels, [](exec::KernelOp kernel) {
            return kernel.getFamily() == "linear";

@@ -40,7 +40,7 @@ exec::WeightOp RequestTable::getWeight(exec::Packing packing, ArrayAttr sources,
   SmallVector<Location> locations;
   for (auto symbol : sources.getAsRange<FlatSymbolRefAttr>()) {
     auto source = symbols.lookup<qwen::WeightOp>(symbol.getAttr());
-    type = source.getTensorType();
+    type = source.getTensorType().clone(source.getStoredElementType());
     rows += type.getDimSize(0);
     names.push_back(symbol.getValue());
     locations.push_back(source.getLoc());

@@ -13,8 +13,11 @@
 #include "runtime/bundle/manifest_generated.h"
 #pragma GCC diagnostic pop
 
+#include "runtime/base/Encoding.h"
+
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -40,6 +43,17 @@ constexpr uint32_t getElementSize(bundle::DType type) {
     return 1;
   }
   return 0;
+}
+
+// The enum of the format and the table have the same rows.
+#define QUERN_ENCODING(name, spelling, bits, zero, hasMinimum)                 \
+  static_assert(static_cast<int>(bundle::Encoding::name) ==                    \
+                static_cast<int>(Encoding::name));
+#include "runtime/base/Encodings.inc"
+
+/// What Manifest::required_features says if a weight has this encoding.
+inline std::string getEncodingFeature(Encoding encoding) {
+  return "weights-" + std::string(getEncodingInfo(encoding).name);
 }
 
 /// A string field as a view; empty if absent.

@@ -142,7 +142,11 @@ Status checkRange(const std::string &place, uint64_t offset, uint64_t size,
 /// `offset` is a multiple of kBufferAlignment.
 Status checkAligned(const std::string &place, uint64_t offset);
 
-/// Rank 1 to kMaxRank, no dimension zero, and the elements fill `size` bytes
+/// Rank 1 to kMaxRank and no dimension zero.
+Status checkDimensions(const std::string &place,
+                       const flatbuffers::Vector<uint64_t> *shape);
+
+/// checkDimensions, and the elements fill `size` bytes
 /// but for padding to kBufferAlignment.
 Status checkShape(const std::string &place,
                   const flatbuffers::Vector<uint64_t> *shape,

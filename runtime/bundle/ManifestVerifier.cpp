@@ -135,22 +135,29 @@ std::string manifestcheck::toText(const flatbuffers::Vector<uint64_t> *shape) {
   return text + (sizeOf(shape) > kMaxRank ? ", ...]" : "]");
 }
 
-Status manifestcheck::checkShape(const std::string &place,
-                                 const flatbuffers::Vector<uint64_t> *shape,
-                                 bundle::DType dtype, uint64_t size) {
-  QUERN_RETURN_IF_ERROR(checkEnum(place, "dtype", dtype));
+Status
+manifestcheck::checkDimensions(const std::string &place,
+                               const flatbuffers::Vector<uint64_t> *shape) {
   QUERN_RETURN_IF_ERROR(
       checkBetween(place, "rank", sizeOf(shape), 1, kMaxRank));
   // FlatBuffers' verifier aligns the length of a vector, not its elements.
   if (reinterpret_cast<uintptr_t>(shape->Data()) % alignof(uint64_t) != 0)
     return broken(place, "shape is not aligned to 8 bytes");
-  std::optional<uint64_t> bytes = getElementSize(dtype);
-  for (uint64_t dimension : *shape) {
+  for (uint64_t dimension : *shape)
     if (dimension == 0)
       return broken(place, "shape " + toText(shape) + " has a zero dimension");
+  return Status::ok();
+}
+
+Status manifestcheck::checkShape(const std::string &place,
+                                 const flatbuffers::Vector<uint64_t> *shape,
+                                 bundle::DType dtype, uint64_t size) {
+  QUERN_RETURN_IF_ERROR(checkEnum(place, "dtype", dtype));
+  QUERN_RETURN_IF_ERROR(checkDimensions(place, shape));
+  std::optional<uint64_t> bytes = getElementSize(dtype);
+  for (uint64_t dimension : *shape)
     if (bytes)
       bytes = checkedMul<uint64_t>(*bytes, dimension);
-  }
   std::optional<uint64_t> padded;
   if (bytes)
     padded = checkedAlign<uint64_t>(*bytes, kBufferAlignment);
@@ -236,14 +243,24 @@ Status Checker::checkUniqueName(const std::string &place,
   return Status::ok();
 }
 
+static bool isKnownFeature(std::string_view feature) {
+  return std::ranges::any_of(getEncodings(), [&](const EncodingInfo &info) {
+    return getEncodingFeature(info.encoding) == feature;
+  });
+}
+
 Status quern::verifyManifest(const bundle::Manifest &manifest,
                              const BundleSections &sections) {
   Checker checker(manifest, sections);
   // First: what follows may look wrong if it uses an unknown feature.
-  for (uint32_t i = 0; i < sizeOf(manifest.required_features()); ++i)
-    return unsupported("manifest: the bundle needs the feature " +
-                       quoteName(toView(manifest.required_features()->Get(i))) +
-                       ", this reader knows none; use a newer release");
+  for (uint32_t i = 0; i < sizeOf(manifest.required_features()); ++i) {
+    std::string_view feature = toView(manifest.required_features()->Get(i));
+    if (!isKnownFeature(feature))
+      return unsupported("manifest: the bundle needs the feature " +
+                         quoteName(feature) +
+                         ", which this reader does not know; use a newer "
+                         "release");
+  }
   auto check = [&]() -> Status {
     QUERN_RETURN_IF_ERROR(checker.checkText(
         "compiler_version", manifest.compiler_version(), Presence::Optional));

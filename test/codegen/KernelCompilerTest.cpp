@@ -109,7 +109,7 @@ TEST(KernelCompiler, RefusesWithReasons) {
   request = makeLinear(1024, 64, DataType::F32);
   request.arguments[1].shape = {64, 512};
   EXPECT_EQ(errorOf(request, target),
-            "argument 1: expected in weight w[W,K], found in bf16[64,512]: K "
+            "argument 1: expected in weight e[W,K], found in bf16[64,512]: K "
             "is 1024 in earlier arguments");
   request = makeLinear(1024, 64, DataType::I32);
   EXPECT_NE(errorOf(request, target).find("element type"), std::string::npos);

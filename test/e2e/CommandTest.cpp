@@ -72,6 +72,57 @@ TEST(CommandTest, TwoCompilationsGiveTheSameBytes) {
   EXPECT_EQ(quernCommand("inspect --verify " + a).exitCode, 0);
 }
 
+TEST(CommandTest, QuantizedBytesDoNotDependOnThreads) {
+  TempDir folder;
+  std::string a = folder.str() + "/a.quern", b = folder.str() + "/b.quern";
+  std::string compile = "compile " + kTiny + " --quantize q4 --threads ";
+  Outcome one = quernCommand(compile + "1 -o " + a);
+  Outcome two = quernCommand(compile + "3 -q -o " + b);
+  ASSERT_EQ(one.exitCode, 0) << one.output;
+  ASSERT_EQ(two.exitCode, 0) << two.output;
+  EXPECT_EQ(readAll(a), readAll(b));
+  // The table of what was rounded, by layer.
+  for (const char *text : {"signal to noise", "layers.1  ", " dB", "bits each"})
+    EXPECT_NE(one.output.find(text), std::string::npos) << one.output;
+  Outcome inspected = quernCommand("inspect --verify " + a);
+  EXPECT_EQ(inspected.exitCode, 0) << inspected.output;
+  EXPECT_NE(inspected.output.find("512x64 int8"), std::string::npos);
+  EXPECT_NE(inspected.output.find("x64 q4 "), std::string::npos);
+  Outcome unknown = quernCommand("compile " + kTiny + " --quantize q3 -o " + a);
+  EXPECT_EQ(unknown.exitCode, 2) << unknown.output;
+}
+
+TEST(CommandTest, CompareTellsHowFarBundlesAreApart) {
+  QUERN_REQUIRE_VULKAN();
+  TempDir folder;
+  std::string plain = folder.str() + "/plain.quern",
+              rounded = folder.str() + "/int8.quern",
+              text = folder.str() + "/text", page = folder.str() + "/page.html";
+  std::ofstream(text) << "37+85=122 sort 428947 244789 reverse abc cba";
+  std::string compile = "compile " + kSample + " -q --context 256 ";
+  ASSERT_EQ(quernCommand(compile + "-o " + plain).exitCode, 0);
+  ASSERT_EQ(quernCommand(compile + "--quantize int8 -o " + rounded).exitCode,
+            0);
+  std::string compare = "compare " + plain + " ";
+  Outcome same = quernCommand(compare + plain + " --text " + text);
+  ASSERT_EQ(same.exitCode, 0) << same.output;
+  EXPECT_NE(same.output.find("0.000000 nats"), std::string::npos);
+  EXPECT_NE(same.output.find("100.00 %"), std::string::npos) << same.output;
+  Outcome other =
+      quernCommand(compare + rounded + " --text " + text + " --html " + page);
+  ASSERT_EQ(other.exitCode, 0) << other.output;
+  size_t mean = other.output.find("divergence, mean");
+  ASSERT_NE(mean, std::string::npos) << other.output;
+  double divergence = std::strtod(
+      other.output.c_str() + other.output.find_first_of("0123456789", mean),
+      nullptr);
+  EXPECT_GT(divergence, 0) << other.output;
+  EXPECT_LT(divergence, 0.05) << other.output;
+  EXPECT_NE(readAll(page).find("same top token"), std::string::npos);
+  EXPECT_EQ(quernCommand(compare + rounded).exitCode, 1);
+  EXPECT_EQ(quernCommand(compare + rounded + " --ids 1,999999").exitCode, 1);
+}
+
 TEST(CommandTest, RunAnswersAndReportsJson) {
   QUERN_REQUIRE_VULKAN();
   TempDir folder;
@@ -135,7 +186,8 @@ TEST(CommandTest, DumpLogitsGivesEveryPromptPosition) {
 
 TEST(CommandTest, EveryPhasePrintsIRThatParses) {
   TempDir folder;
-  for (std::string phase : {"import", "graph", "shape", "lower", "memory"}) {
+  for (std::string phase :
+       {"import", "graph", "shape", "quantize", "lower", "memory"}) {
     std::string file = folder.str() + "/" + phase + ".mlir";
     Outcome compile = quernCommand("compile " + kTiny +
                                    " -q --compile-to=" + phase + " -o " + file);

@@ -31,7 +31,8 @@ Result<std::string> compileForTest(CompileOptions options) {
                     options.target + "|" + std::to_string(options.context) +
                     "|" + std::to_string(options.prefill) + "|" +
                     std::to_string(options.fuse) +
-                    std::to_string(options.keepIntermediates);
+                    std::to_string(options.keepIntermediates) + "|" +
+                    options.quantize.weights + "|" + options.quantize.embedding;
   auto found = compiled.find(key);
   if (found != compiled.end())
     return found->second;

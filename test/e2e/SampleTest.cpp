@@ -75,28 +75,47 @@ static std::string extractAnswer(std::string text) {
   return first == std::string::npos ? "" : text.substr(first, last - first + 1);
 }
 
-/// Folders with a trained sample. The larger ones are not in the repository.
-static const std::string samples[] = {
-    std::string(QUERN_SOURCE_DIR) + "/test/data/samples/qwen3-sample",
-    std::string(QUERN_SHARED_DIR) + "/samples/qwen3-moe-sample",
-    std::string(QUERN_SHARED_DIR) + "/samples/qwen3.6-moe-sample"};
-
 namespace {
 
+/// A trained sample, and how far its answers may be from the reference's.
+struct Sample {
+  std::string folder;
+  std::string weights; ///< As --quantize; empty: as in the checkpoint.
+  size_t leastSame;    ///< Items with the very same tokens, of 200.
+  int mostApart;       ///< Right answers more or less, in each mode.
+};
+
 class SampleTest
-    : public testing::TestWithParam<std::tuple<std::string, const char *>> {};
+    : public testing::TestWithParam<std::tuple<Sample, const char *>> {};
 
 } // namespace
 
+static const std::string inRepository =
+    std::string(QUERN_SOURCE_DIR) + "/test/data/samples/";
+/// The larger folders are not in the repository.
+static const std::string inShared = std::string(QUERN_SHARED_DIR) + "/samples/";
+
+// Rounded weights turn tokens that the model itself is unsure of, some from
+// wrong to right: measured are 199 and 184 items with the same tokens and as
+// many or one more right. Another device may round another few.
+static const Sample samples[] = {
+    {inRepository + "qwen3-sample", "", 198, 1},
+    {inRepository + "qwen3-sample", "int8", 197, 1},
+    {inRepository + "qwen3-sample", "q4", 178, 2},
+    {inShared + "qwen3-moe-sample", "", 198, 1},
+    {inShared + "qwen3.6-moe-sample", "", 198, 1}};
+
 TEST_P(SampleTest, AnswersItsEvaluationSet) {
   QUERN_REQUIRE_VULKAN();
-  auto [folder, target] = GetParam();
+  auto [sample, target] = GetParam();
+  const std::string &folder = sample.folder;
   if (!std::filesystem::is_directory(folder))
     GTEST_SKIP() << folder << " is absent";
   std::vector<Item> items = readItems(folder + "/eval.json");
   ASSERT_EQ(items.size(), 200u);
   CompileOptions options = testOptions(folder);
   options.context = 1024;
+  options.quantize.weights = sample.weights;
   options.target = target;
   auto path = compileForTest(options);
   ASSERT_TRUE(path.isOk()) << path.getStatus().getMessage();
@@ -124,11 +143,13 @@ TEST_P(SampleTest, AnswersItsEvaluationSet) {
     correct[item.think] += item.correct;
     reference[item.think] += extractAnswer(*wanted) == item.answer;
   }
-  EXPECT_GE(same, items.size() * 99 / 100);
+  EXPECT_GE(same, sample.leastSame);
   for (bool think : {false, true}) {
     EXPECT_EQ(reference[think], correct[think]);
-    EXPECT_LE(std::abs(int(right[think]) - int(correct[think])), 1)
-        << (think ? "thinking" : "not thinking");
+    EXPECT_LE(std::abs(int(right[think]) - int(correct[think])),
+              sample.mostApart)
+        << (think ? "thinking: " : "not thinking: ") << right[think]
+        << " right, the reference " << correct[think];
   }
   RecordProperty("same_tokens", int(same));
   RecordProperty("right_thinking", int(right[1]));
@@ -140,9 +161,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::ValuesIn(samples),
                      testing::ValuesIn(testTargets)),
     [](const auto &info) {
+      const Sample &sample = std::get<0>(info.param);
       std::string name =
-          std::filesystem::path(std::get<0>(info.param)).filename().string() +
-          "_" + std::get<1>(info.param);
+          std::filesystem::path(sample.folder).filename().string() + "_" +
+          (sample.weights.empty() ? "" : sample.weights + "_") +
+          std::get<1>(info.param);
       std::ranges::replace_if(
           name, [](char c) { return !std::isalnum(c); }, '_');
       return name;

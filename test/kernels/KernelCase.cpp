@@ -25,7 +25,14 @@ static std::vector<std::byte> toBytes(const std::vector<T> &values) {
   return bytes;
 }
 
+static EncodedMatrix describeMatrix(const Tensor &tensor) {
+  auto columns = static_cast<uint64_t>(tensor.shape.back());
+  return {tensor.encoding, countElements(tensor.shape) / columns, columns};
+}
+
 std::vector<std::byte> Tensor::encode() const {
+  if (encoding != Encoding::None)
+    return describeMatrix(*this).encode(unrounded);
   if (type == DataType::I32)
     return toBytes(integers);
   if (type == DataType::F32)
@@ -39,6 +46,10 @@ std::vector<std::byte> Tensor::encode() const {
 
 void Tensor::decode(const std::vector<std::byte> &bytes) {
   size_t count = countElements(shape);
+  if (encoding != Encoding::None) {
+    values = describeMatrix(*this).decode(bytes);
+    return;
+  }
   if (type == DataType::I32) {
     integers.resize(count);
     std::memcpy(integers.data(), bytes.data(), count * 4);
@@ -59,7 +70,7 @@ void Tensor::decode(const std::vector<std::byte> &bytes) {
 Tensor test::makeRandom(DataType type, std::vector<int64_t> shape, double scale,
                         unsigned seed) {
   std::mt19937 engine(seed);
-  Tensor tensor{type, std::move(shape), {}, {}};
+  Tensor tensor{type, std::move(shape)};
   tensor.values.resize(countElements(tensor.shape));
   for (float &value : tensor.values)
     value = roundTo(
@@ -67,8 +78,20 @@ Tensor test::makeRandom(DataType type, std::vector<int64_t> shape, double scale,
   return tensor;
 }
 
+Tensor test::makeRandomWeight(DataType type, Encoding encoding,
+                              std::vector<int64_t> shape, double scale,
+                              unsigned seed) {
+  if (encoding == Encoding::None)
+    return makeRandom(type, std::move(shape), scale, seed);
+  Tensor tensor = makeRandom(DataType::F32, std::move(shape), scale, seed);
+  tensor.encoding = encoding;
+  tensor.unrounded = tensor.values;
+  tensor.decode(tensor.encode());
+  return tensor;
+}
+
 Tensor test::makeZeros(DataType type, std::vector<int64_t> shape) {
-  Tensor tensor{type, std::move(shape), {}, {}};
+  Tensor tensor{type, std::move(shape)};
   size_t count = countElements(tensor.shape);
   if (type == DataType::I32)
     tensor.integers.resize(count);
@@ -84,7 +107,7 @@ Tensor test::makeIntegers(std::vector<int64_t> shape,
 
 unsigned KernelCase::addInput(Tensor tensor) {
   request.arguments.push_back(
-      {ArgumentEffect::Read, tensor.type, tensor.shape});
+      {ArgumentEffect::Read, tensor.type, tensor.shape, tensor.encoding});
   arguments.push_back(std::move(tensor));
   return static_cast<unsigned>(arguments.size() - 1);
 }
@@ -136,6 +159,14 @@ Tensor test::packPanels(const Tensor &matrix, int64_t rows) {
   return packed;
 }
 
+std::string test::weightName(DataType type, Encoding encoding) {
+  if (encoding == Encoding::None)
+    return typeName(type);
+  std::string name(getEncodingInfo(encoding).name);
+  std::erase(name, '-');
+  return name;
+}
+
 void test::PrintTo(const NamedCase &entry, std::ostream *stream) {
   *stream << entry.name;
 }
@@ -145,6 +176,7 @@ const std::vector<NamedCase> &test::getKernelCases() {
     std::vector<NamedCase> all;
     addDenseCases(all);
     addLinearCases(all);
+    addEncodedCases(all);
     addAttentionCases(all);
     addAttentionSplitCases(all);
     addDeltaChunkCases(all);

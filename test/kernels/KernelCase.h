@@ -20,6 +20,9 @@ struct Tensor {
   std::vector<int64_t> shape;
   std::vector<float> values;
   std::vector<int32_t> integers;
+  /// Of a weight in an encoding: which, and what its values were rounded from.
+  Encoding encoding = Encoding::None;
+  std::vector<float> unrounded;
 
   std::vector<std::byte> encode() const;
   void decode(const std::vector<std::byte> &bytes);
@@ -29,6 +32,10 @@ struct Tensor {
 /// same seed.
 Tensor makeRandom(DataType type, std::vector<int64_t> shape, double scale,
                   unsigned seed);
+/// The same for a weight of rows of the last dimension; F32 with an encoding.
+Tensor makeRandomWeight(DataType type, Encoding encoding,
+                        std::vector<int64_t> shape, double scale,
+                        unsigned seed);
 Tensor makeZeros(DataType type, std::vector<int64_t> shape);
 Tensor makeIntegers(std::vector<int64_t> shape, std::vector<int32_t> values);
 
@@ -80,6 +87,7 @@ void addLinearCases(std::vector<NamedCase> &cases);
 void addAttentionCases(std::vector<NamedCase> &cases);
 void addAttentionSplitCases(std::vector<NamedCase> &cases);
 void addDeltaChunkCases(std::vector<NamedCase> &cases);
+void addEncodedCases(std::vector<NamedCase> &cases);
 void addMoeCases(std::vector<NamedCase> &cases);
 void addDeltaCases(std::vector<NamedCase> &cases);
 void addDeltaRuleCases(std::vector<NamedCase> &cases);
@@ -87,6 +95,8 @@ void addSampleCases(std::vector<NamedCase> &cases);
 
 /// "f32", "f16", ...
 std::string typeName(DataType type);
+/// The same, or the name of an encoding without a hyphen.
+std::string weightName(DataType type, Encoding encoding);
 
 } // namespace quern::test
 

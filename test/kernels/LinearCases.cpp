@@ -16,6 +16,7 @@ struct LinearShape {
 
 struct LinearTypes {
   DataType input, weight, output;
+  Encoding encoding = Encoding::None;
 };
 
 } // namespace
@@ -23,11 +24,14 @@ struct LinearTypes {
 /// Rows a0, b0, a1, b1, ...
 static Tensor interleave(const Tensor &a, const Tensor &b) {
   Tensor mixed = makeZeros(a.type, {2 * a.shape[0], a.shape[1]});
+  mixed.encoding = a.encoding;
+  mixed.unrounded.resize(2 * a.unrounded.size());
   int64_t inputs = a.shape[1];
-  for (int64_t row = 0; row != a.shape[0]; ++row)
-    for (int64_t i = 0; i != inputs; ++i) {
-      mixed.values[2 * row * inputs + i] = a.values[row * inputs + i];
-      mixed.values[(2 * row + 1) * inputs + i] = b.values[row * inputs + i];
+  for (auto part : {&Tensor::values, &Tensor::unrounded})
+    for (size_t i = 0; i != (a.*part).size(); ++i) {
+      size_t at = i / inputs * 2 * inputs + i % inputs;
+      (mixed.*part)[at] = (a.*part)[i];
+      (mixed.*part)[at + inputs] = (b.*part)[i];
     }
   return mixed;
 }
@@ -40,10 +44,12 @@ static KernelCase makeLinear(LinearTypes types, LinearShape shape,
   double scale = 1 / std::sqrt(double(shape.inputs));
   std::vector<int64_t> matrix = {shape.outputs, shape.inputs};
   Tensor x = makeRandom(types.input, {shape.tokens, shape.inputs}, 2, 21);
-  Tensor weight = makeRandom(types.weight, matrix, scale, 22);
+  Tensor weight =
+      makeRandomWeight(types.weight, types.encoding, matrix, scale, 22);
   Tensor out = makeZeros(types.output, {shape.tokens, shape.outputs});
   if (swiglu) {
-    Tensor up = makeRandom(types.weight, matrix, scale, 23);
+    Tensor up =
+        makeRandomWeight(types.weight, types.encoding, matrix, scale, 23);
     reference::linearSwiglu(
         x.values, shape.inputs, {weight.values, shape.outputs},
         {up.values, shape.outputs}, types.output, out.values);
@@ -64,7 +70,8 @@ static void add(std::vector<NamedCase> &cases, LinearTypes types,
                 LinearShape shape, bool swiglu = false) {
   std::string name = "linear_";
   name += swiglu ? "swiglu_" : "";
-  name += typeName(types.input) + "_" + typeName(types.weight) + "_" +
+  name += typeName(types.input) + "_" +
+          weightName(types.weight, types.encoding) + "_" +
           typeName(types.output) + "_T" + std::to_string(shape.tokens) + "of" +
           std::to_string(shape.run) + "_" + std::to_string(shape.inputs) + "x" +
           std::to_string(shape.outputs);
@@ -121,5 +128,30 @@ void test::addLinearCases(std::vector<NamedCase> &cases) {
   for (int64_t tokens : {1, 8, 41}) {
     add(cases, {f32, bf16, f32}, {tokens, 64, 311, uint32_t(tokens)});
     add(cases, {bf16, f32, f32}, {tokens, 96, 317, uint32_t(tokens)});
+  }
+}
+
+void test::addEncodedCases(std::vector<NamedCase> &cases) {
+  constexpr DataType f32 = DataType::F32, f16 = DataType::F16,
+                     bf16 = DataType::BF16;
+  for (const EncodingInfo &info : getEncodings()) {
+    for (auto [input, output] : {std::pair(f32, f32), {f16, f16}, {bf16, bf16}})
+      for (bool swiglu : {false, true}) {
+        LinearTypes types = {input, f32, output, info.encoding};
+        add(cases, types, {1, 64, 96, 1}, swiglu);
+        add(cases, types, {7, 96, 64, 7}, swiglu);
+        add(cases, types, {8, 160, 40, 3}, swiglu);
+        add(cases, types, {41, 96, 104, 41}, swiglu);
+        add(cases, types, {64, 64, 64, 33}, swiglu);
+      }
+    LinearTypes types = {f32, f32, f32, info.encoding};
+    add(cases, types, {1, 1024, 3072, 1});
+    add(cases, types, {8, 1024, 3072, 8}, true);
+    add(cases, types, {512, 1024, 512, 500});
+    for (int64_t tokens : {1, 8, 41}) {
+      add(cases, types, {tokens, 64, 311, uint32_t(tokens)});
+      add(cases, {bf16, f32, f32, info.encoding},
+          {tokens, 96, 317, uint32_t(tokens)});
+    }
   }
 }

@@ -24,6 +24,7 @@ struct MoeShape {
 
 struct MoeTypes {
   DataType compute, weight;
+  Encoding encoding = Encoding::None;
 };
 
 /// How tokens are spread over experts.
@@ -77,12 +78,12 @@ static KernelCase makeRouter(Tokens tokens, int64_t experts, int64_t slots,
 static Tensor interleaveHalves(const Tensor &weight) {
   Tensor mixed = weight;
   int64_t half = weight.shape[1] / 2, inputs = weight.shape[2];
-  for (int64_t e = 0; e != weight.shape[0]; ++e)
-    for (int64_t i = 0; i != half; ++i)
-      for (int64_t part : {0, 1})
-        std::copy_n(&weight.values[((e * 2 + part) * half + i) * inputs],
-                    inputs,
-                    &mixed.values[((e * half + i) * 2 + part) * inputs]);
+  for (auto data : {&Tensor::values, &Tensor::unrounded})
+    for (size_t row = 0; row != (weight.*data).size() / inputs; ++row) {
+      int64_t e = row / (2 * half), part = row / half % 2, i = row % half;
+      std::copy_n(&(weight.*data)[row * inputs], inputs,
+                  &(mixed.*data)[((e * half + i) * 2 + part) * inputs]);
+    }
   return mixed;
 }
 
@@ -101,10 +102,11 @@ static ExpertData makeExperts(MoeTypes types, const MoeShape &s,
   ExpertData data = {
       makeRandom(types.compute, {s.tokens.total, s.hidden}, 2, 52),
       makeChoices(s, routing),
-      makeRandom(types.weight, {s.experts, 2 * s.intermediate, s.hidden},
-                 gateScale, 53),
-      makeRandom(types.weight, {s.experts, s.hidden, s.intermediate}, downScale,
-                 54),
+      makeRandomWeight(types.weight, types.encoding,
+                       {s.experts, 2 * s.intermediate, s.hidden}, gateScale,
+                       53),
+      makeRandomWeight(types.weight, types.encoding,
+                       {s.experts, s.hidden, s.intermediate}, downScale, 54),
       makeRandom(DataType::F32, {s.tokens.total, s.slots}, 1, 55)};
   return data;
 }
@@ -354,7 +356,11 @@ static void addSorted(std::vector<NamedCase> &cases) {
       {{{70, 2}, 2, 64, 64, 40}, {f32, bf16}, 1},
       {{{300, 299}, 4, 40, 64, 40}, {f16, bf16}, 8},
       {{{600, 600}, 2, 5, 64, 48}, {f32, bf16}, 8},
-      {{{600, 431}, 1, 3, 64, 40}, {f32, f16}, 4}};
+      {{{600, 431}, 1, 3, 64, 40}, {f32, f16}, 4},
+      {{{8, 3}, 3, 8, 96, 32}, {f32, f32, Encoding::Int8}, 8},
+      {{{64, 64}, 8, 16, 128, 64}, {f32, f32, Encoding::Q4}, 8},
+      {{{41, 17}, 3, 6, 64, 96}, {bf16, f32, Encoding::Q4Asymmetric}, 4},
+      {{{300, 299}, 4, 40, 64, 32}, {f16, f32, Encoding::Q4}, 8}};
   for (const SortedCase &c : sortedCases)
     for (auto [routing, routingName] : routings) {
       std::string name = routingName + std::string("_") + describe(c.shape) +
@@ -365,13 +371,14 @@ static void addSorted(std::vector<NamedCase> &cases) {
                          return makeExpertSort(c.shape, routing, c.tileRows);
                        }});
       for (bool isDown : {false, true})
-        cases.push_back({std::string("expert_tiles_") +
-                             (isDown ? "down_" : "") +
-                             typeName(c.types.compute) + "_" + name,
-                         "expert_tiles", [=] {
-                           return makeExpertTiles(c.types, c.shape, routing,
-                                                  c.tileRows, isDown);
-                         }});
+        cases.push_back(
+            {std::string("expert_tiles_") + (isDown ? "down_" : "") +
+                 typeName(c.types.compute) + "_" +
+                 weightName(c.types.weight, c.types.encoding) + "_" + name,
+             "expert_tiles", [=] {
+               return makeExpertTiles(c.types, c.shape, routing, c.tileRows,
+                                      isDown);
+             }});
     }
   for (DataType type : {DataType::F32, DataType::F16, DataType::BF16})
     cases.push_back({"expert_combine_" + typeName(type), "expert_combine",
@@ -382,17 +389,25 @@ void test::addMoeCases(std::vector<NamedCase> &cases) {
   constexpr DataType f32 = DataType::F32, f16 = DataType::F16,
                      bf16 = DataType::BF16;
   addRouters(cases);
-  constexpr MoeTypes allTypes[] = {
-      {f32, f32}, {f32, bf16}, {f16, bf16}, {bf16, bf16}};
+  constexpr MoeTypes allTypes[] = {{f32, f32},
+                                   {f32, bf16},
+                                   {f16, bf16},
+                                   {bf16, bf16},
+                                   {f32, f32, Encoding::Int8},
+                                   {f16, f32, Encoding::Q4},
+                                   {bf16, f32, Encoding::Q4Asymmetric}};
   constexpr MoeShape shapes[] = {
       {{1, 1}, 2, 8, 64, 48}, {{9, 5}, 3, 6, 48, 40}, {{8, 8}, 8, 16, 128, 72}};
+  constexpr MoeShape wholeGroups[] = {
+      {{1, 1}, 2, 8, 64, 32}, {{9, 5}, 3, 6, 32, 96}, {{8, 8}, 8, 16, 128, 64}};
   addSorted(cases);
   for (MoeTypes types : allTypes)
-    for (const MoeShape &shape : shapes)
+    for (const MoeShape &shape :
+         types.encoding == Encoding::None ? shapes : wholeGroups)
       for (auto [routing, name] : routings) {
         std::string suffix = typeName(types.compute) + "_" +
-                             typeName(types.weight) + "_" + name + "_" +
-                             describe(shape);
+                             weightName(types.weight, types.encoding) + "_" +
+                             name + "_" + describe(shape);
         cases.push_back({"expert_rows_" + suffix, "expert_rows", [=] {
                            return makeExpertRows(types, shape, routing);
                          }});

@@ -141,6 +141,7 @@ Status Compilation::runPasses() {
   pipeline.keepIntermediates = options.keepIntermediates;
   pipeline.attentionWorkgroups = target.attentionWorkgroups;
   pipeline.panelRows = target.getPanelRows();
+  pipeline.quantize = options.quantize;
   PassManager manager(&context);
   addPhases(manager, lastPhase.value_or(Phase::Memory), pipeline);
   if (!options.dumpIRDir.empty())
@@ -175,6 +176,7 @@ Status Compilation::generateKernels() {
 Status Compilation::writeBundle() {
   describeModel(input, options, compute, *module, contents);
   describeTarget(target, contents.target);
+  contents.threads = options.threads;
   contents.tokenizer = std::move(input.tokenizer);
   contents.chatTemplate = std::move(input.chatTemplate);
   if (options.keepIR) {
@@ -212,6 +214,7 @@ void Compilation::report(double seconds) {
   describeMemory(*module, summary);
   summary.seconds = seconds;
   summary.peakResidentBytes = memory.getPeakBytes();
+  std::fputs(formatQuality(summary.bundle, options.verbose).c_str(), stdout);
   std::fputs(formatSummary(summary).c_str(), stdout);
 }
 

@@ -2,6 +2,7 @@
 #ifndef QUERN_TOOLS_COMPILE_COMPILEOPTIONS_H
 #define QUERN_TOOLS_COMPILE_COMPILEOPTIONS_H
 
+#include "passes/Pipelines.h"
 #include "runtime/base/Status.h"
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct CompileOptions {
   uint64_t pageSize = 32;     ///< Tokens of a KV page.
   uint64_t prefill = 512;     ///< Tokens of the prefill program.
   std::string compute;        ///< f32, f16, bf16; empty: the target's choice.
+  QuantizeOptions quantize;   ///< Element types of the weights.
   std::string compileTo;      ///< Stop after this phase and print the IR.
   std::string dumpIRDir;      ///< Write the IR after each pass.
   std::string emitKernels;    ///< Write each kernel's stages to this folder.

@@ -54,6 +54,16 @@ void describeModel(const CheckpointInput &input, const CompileOptions &options,
                             " slots=" + std::to_string(options.slots) +
                             " page-size=" + std::to_string(options.pageSize) +
                             " prefill=" + std::to_string(options.prefill);
+  const QuantizeOptions &quantize = options.quantize;
+  std::pair<const char *, const std::string &> types[] = {
+      {" quantize=", quantize.weights},
+      {" quantize-embedding=", quantize.embedding},
+      {" quantize-head=", quantize.head},
+      {" quantize-router=", quantize.router},
+      {" quantize-draft=", quantize.draft}};
+  for (const auto &[name, value] : types)
+    if (!value.empty())
+      contents.compileOptions += name + value;
 }
 
 void describeTarget(const TargetDescription &description,
@@ -68,10 +78,11 @@ void describeTarget(const TargetDescription &description,
 
 void describeMemory(ModuleOp module, CompileSummary &summary) {
   for (Operation &op : module.getOps()) {
-    if (auto weight = dyn_cast<exec::WeightOp>(op))
+    if (auto weight = dyn_cast<exec::WeightOp>(op)) {
       summary.memory.weights +=
           exec::padToAlignment(exec::getSizeInBytes(weight.getTensorType()));
-    else if (auto state = dyn_cast<qwen::StateOp>(op)) {
+      summary.weightElements += weight.getTensorType().getNumElements();
+    } else if (auto state = dyn_cast<qwen::StateOp>(op)) {
       bool isCache = state.getKind() == qwen::StateKind::KeyCache ||
                      state.getKind() == qwen::StateKind::ValueCache;
       (isCache ? summary.memory.cache : summary.memory.recurrent) +=

@@ -6,6 +6,7 @@
 #include "tools/quern/TextTable.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -55,7 +56,12 @@ std::string formatSummary(const CompileSummary &summary) {
   table.addRow({"dispatches", summary.dispatches});
   table.addRow({"memory at context " + formatCount(summary.context),
                 formatShortBytes(summary.memory.total())});
-  table.addRow({"  weights", formatShortBytes(summary.memory.weights)});
+  char bits[48];
+  std::snprintf(
+      bits, sizeof(bits), ", %.2f bits each",
+      8 * static_cast<double>(summary.memory.weights) /
+          static_cast<double>(std::max<uint64_t>(1, summary.weightElements)));
+  table.addRow({"  weights", formatShortBytes(summary.memory.weights) + bits});
   table.addRow({"  KV cache", formatShortBytes(summary.memory.cache)});
   if (summary.memory.recurrent)
     table.addRow(
@@ -67,6 +73,66 @@ std::string formatSummary(const CompileSummary &summary) {
                 formatShortBytes(summary.peakResidentBytes) + " besides mapped "
                                                               "files"});
   return table.print();
+}
+
+/// "layers.3" of "model.layers.3.mlp.down_proj.weight.plain", "" outside.
+static std::string getLayerName(const std::string &weight) {
+  size_t begin = weight.find("layers.");
+  if (begin == std::string::npos)
+    return "";
+  size_t end = weight.find_first_not_of("0123456789", begin + 7);
+  // Drafts have layers of their own.
+  std::string prefix = weight.find("mtp.") == std::string::npos ? "" : "mtp.";
+  return prefix + weight.substr(begin, end - begin);
+}
+
+static std::string formatDecibels(const WeightQuality &quality) {
+  if (quality.squaredError == 0)
+    return "exact";
+  char buffer[32];
+  std::snprintf(buffer, sizeof(buffer), "%.1f dB",
+                10 * std::log10(quality.signal / quality.squaredError));
+  return buffer;
+}
+
+std::string formatQuality(const BundleSummary &bundle, bool verbose) {
+  if (bundle.converted.empty())
+    return "";
+  using Align = tool::TextTable::Align;
+  std::vector<WeightQuality> rows;
+  WeightQuality total;
+  for (const WeightQuality &quality : bundle.converted) {
+    std::string layer = verbose ? "" : getLayerName(quality.name);
+    std::string name = layer.empty() ? quality.name : layer;
+    auto row = std::ranges::find(rows, name, &WeightQuality::name);
+    if (row == rows.end())
+      row = rows.insert(row, {name, quality.stored});
+    for (WeightQuality *sum : {&*row, &total}) {
+      if (sum != &total &&
+          sum->stored.find(quality.stored) == std::string::npos)
+        sum->stored += ", " + quality.stored;
+      sum->elements += quality.elements;
+      sum->bytes += quality.bytes;
+      sum->signal += quality.signal;
+      sum->squaredError += quality.squaredError;
+    }
+  }
+  total.name = "all";
+  rows.push_back(total);
+  tool::TextTable table({{"Quantised weights", Align::Left},
+                         {"as", Align::Left},
+                         {"size", Align::Right},
+                         {"bits", Align::Right},
+                         {"signal to noise", Align::Right}});
+  for (const WeightQuality &row : rows) {
+    char bits[32];
+    std::snprintf(bits, sizeof(bits), "%.2f",
+                  8 * static_cast<double>(row.bytes) /
+                      static_cast<double>(row.elements));
+    table.addRow({row.name, row.stored, formatShortBytes(row.bytes), bits,
+                  formatDecibels(row)});
+  }
+  return table.print() + "\n";
 }
 
 void MemoryWatch::sample() {

@@ -26,6 +26,7 @@ struct MemoryNeeds {
 
 struct CompileSummary {
   uint64_t parameters = 0;
+  uint64_t weightElements = 0; ///< Of all weights as they are packed.
   uint64_t context = 0;
   std::string target;
   std::string compute;
@@ -36,6 +37,11 @@ struct CompileSummary {
   double seconds = 0;
   uint64_t peakResidentBytes = 0; ///< Of this process, without file pages.
 };
+
+/// What rounding did to the weights of each layer: a table, empty if all are
+/// stored as they were. The signal-to-noise ratio is 10 log10(sum of squares /
+/// sum of squared errors).
+std::string formatQuality(const BundleSummary &bundle, bool verbose);
 
 /// The closing table.
 std::string formatSummary(const CompileSummary &summary);

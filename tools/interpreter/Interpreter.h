@@ -30,6 +30,10 @@ WeightSource checkpointWeights(const Checkpoint &checkpoint);
 /// matrices of a scale that keeps activations near one; rounded to their type.
 WeightSource randomWeights(uint64_t seed);
 
+/// The values of a weight as it is stored: rounded to the type that `as` names.
+std::vector<float> roundToStored(qwen::WeightOp weight,
+                                 std::vector<float> values);
+
 /// Called after every op with its results.
 using OpObserver =
     std::function<void(mlir::Operation *, llvm::ArrayRef<HostTensor> results)>;

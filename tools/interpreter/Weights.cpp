@@ -29,6 +29,24 @@ WeightSource quern::checkpointWeights(const Checkpoint &checkpoint) {
   };
 }
 
+std::vector<float> quern::roundToStored(qwen::WeightOp weight,
+                                        std::vector<float> values) {
+  Type stored = weight.getStoredElementType();
+  Encoding encoding = qwen::getEncoding(stored);
+  if (encoding != Encoding::None) {
+    auto columns =
+        static_cast<uint64_t>(weight.getTensorType().getShape().back());
+    EncodedMatrix matrix(encoding, values.size() / columns, columns);
+    return matrix.decode(matrix.encode(values));
+  }
+  DataType type = stored.isBF16()  ? DataType::BF16
+                  : stored.isF16() ? DataType::F16
+                                   : DataType::F32;
+  for (float &value : values)
+    value = roundTo(type, value);
+  return values;
+}
+
 /// FNV-1a: the same on every machine, unlike std::hash.
 static uint64_t hashName(StringRef name) {
   uint64_t hash = 0xcbf29ce484222325;

@@ -1,5 +1,6 @@
 //===- CompileCommand.cpp - quern compile ---------------------------------===//
 
+#include "runtime/base/Encoding.h"
 #include "tools/compile/CompileOptions.h"
 #include "tools/quern/Commands.h"
 
@@ -8,6 +9,34 @@
 #include <memory>
 
 using namespace quern;
+
+/// The element types that weights can have.
+static std::vector<std::string> listWeightTypes() {
+  std::vector<std::string> names = {"keep", "bf16", "f16"};
+  for (const EncodingInfo &info : getEncodings())
+    names.emplace_back(info.name);
+  return names;
+}
+
+static void addQuantizeOptions(CLI::App &command, QuantizeOptions &options) {
+  CLI::IsMember isType(listWeightTypes());
+  command
+      .add_option("--quantize", options.weights,
+                  "Element type of the weights: q4 and int8 are groups of 32 "
+                  "with a scale (default: as in the checkpoint)")
+      ->check(isType);
+  auto add = [&](const char *name, std::string &value, const char *what) {
+    command
+        .add_option(name, value,
+                    std::string("Likewise of ") + what +
+                        " (default: as --quantize, but at least int8)")
+        ->check(isType);
+  };
+  add("--quantize-embedding", options.embedding, "the embedding");
+  add("--quantize-head", options.head, "the output head");
+  add("--quantize-router", options.router, "the routers of experts");
+  add("--quantize-draft", options.draft, "the draft (MTP) layers");
+}
 
 void tool::addCompileCommand(CLI::App &app, Command &selected) {
   auto options = std::make_shared<CompileOptions>();
@@ -47,8 +76,10 @@ void tool::addCompileCommand(CLI::App &app, Command &selected) {
                    "Element type of activations and KV cache (default: what "
                    "the target prefers)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  addQuantizeOptions(*command, options->quantize);
   command->add_option("--compile-to", options->compileTo,
-                      "Stop after import, graph, shape, lower or memory and "
+                      "Stop after import, graph, shape, quantize, lower or "
+                      "memory and "
                       "print the IR");
   command->add_option("--dump-ir-dir", options->dumpIRDir,
                       "Write the IR after each pass to this folder");

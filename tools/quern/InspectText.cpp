@@ -6,6 +6,8 @@
 #include "tools/quern/Inspect.h"
 #include "tools/quern/TextTable.h"
 
+#include <cstdio>
+
 using namespace quern;
 using namespace quern::tool;
 
@@ -129,24 +131,50 @@ static std::string describeStates(const bundle::Manifest &manifest) {
          table.print();
 }
 
+/// "2048x1024 BF16", "2048x1024 int8"
+static std::string describeStored(const bundle::Weight &weight) {
+  if (weight.encoding() == bundle::Encoding::None)
+    return describeTensor(weight);
+  auto encoding = static_cast<Encoding>(weight.encoding());
+  return joinNumbers(weight.shape(), "x") + " " +
+         std::string(getEncodingInfo(encoding).name);
+}
+
+static std::string formatBits(uint64_t bytes, double elements) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof(buffer), "%.2f",
+                8 * static_cast<double>(bytes) / elements);
+  return buffer;
+}
+
 static std::string describeWeights(const bundle::Manifest &manifest) {
   TextTable table({{"", right},
                    {"weight"},
                    {"tensor"},
+                   {"bits", right},
                    {"packing"},
                    {"offset", right},
                    {"size", right},
                    {"sources", right}});
   uint64_t total = 0;
+  double elements = 0;
   for (uint32_t i = 0; i < sizeOf(manifest.weights()); ++i) {
     const bundle::Weight &weight = *manifest.weights()->Get(i);
+    double count = 1;
+    for (uint64_t size : *weight.shape())
+      count *= static_cast<double>(size);
+    elements += count;
     table.addRow({std::to_string(i), toText(weight.name()),
-                  describeTensor(weight), toText(weight.packing()),
-                  formatCount(weight.offset()), formatShortBytes(weight.size()),
+                  describeStored(weight), formatBits(weight.size(), count),
+                  toText(weight.packing()), formatCount(weight.offset()),
+                  formatShortBytes(weight.size()),
                   std::to_string(sizeOf(weight.sources()))});
     total += weight.size();
   }
-  return "\nweights: " + formatShortBytes(total) + "\n" + table.print();
+  return "\nweights: " + formatShortBytes(total) +
+         (elements > 0 ? ", " + formatBits(total, elements) + " bits each"
+                       : "") +
+         "\n" + table.print();
 }
 
 //===----------------------------------------------------------------------===//

@@ -10,6 +10,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
+using namespace quern;
 using namespace quern::exec;
 
 #include "dialects/Exec/IR/ExecDialect.cpp.inc"
@@ -48,6 +49,15 @@ verifyBufferTensor(function_ref<InFlightDiagnostic()> emitError,
   if (!tensor.hasStaticShape())
     return emitError() << "expected a static shape, found " << tensor;
   Type element = tensor.getElementType();
+  if (Encoding encoding = qwen::getEncoding(element);
+      encoding != Encoding::None) {
+    int64_t columns = tensor.getRank() < 1 ? 0 : tensor.getShape().back();
+    if (columns < 1 || columns % kGroupSize != 0)
+      return emitError() << "expected rows of a multiple of " << kGroupSize
+                         << " elements, found " << tensor;
+    // No encoding takes more bytes than this.
+    element = Float32Type::get(tensor.getContext());
+  }
   if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8 != 0)
     return emitError() << "expected elements of whole bytes, found " << tensor;
   int64_t bytes = element.getIntOrFloatBitWidth() / 8;
@@ -63,7 +73,13 @@ verifyBufferTensor(function_ref<InFlightDiagnostic()> emitError,
 }
 
 int64_t quern::exec::getSizeInBytes(RankedTensorType type) {
-  return type.getNumElements() * (type.getElementTypeBitWidth() / 8);
+  Encoding encoding = qwen::getEncoding(type.getElementType());
+  if (encoding == Encoding::None)
+    return type.getNumElements() * (type.getElementTypeBitWidth() / 8);
+  int64_t columns = type.getShape().back();
+  return static_cast<int64_t>(
+      EncodedMatrix(encoding, type.getNumElements() / columns, columns)
+          .bytes());
 }
 
 int64_t BufferType::getSizeInBytes() const {

@@ -6,6 +6,7 @@
 #include "llvm/ADT/SmallSet.h"
 
 using namespace mlir;
+using namespace quern;
 using namespace quern::exec;
 
 /// An enum attribute as a bare keyword, with one space in front of it.
@@ -56,6 +57,13 @@ static RankedTensorType getSymbolType(Operation *symbolOp) {
   auto type = symbolOp->getAttrOfType<TypeAttr>("type");
   return type ? dyn_cast<RankedTensorType>(type.getValue())
               : RankedTensorType();
+}
+
+/// The element type that a qwen.weight is stored with.
+static Type getStoredElementType(Operation *weight) {
+  auto stored = weight->getAttrOfType<TypeAttr>("stored");
+  RankedTensorType type = getSymbolType(weight);
+  return stored ? stored.getValue() : type ? type.getElementType() : Type();
 }
 
 /// Checks that a reference has the type of the symbol it names.
@@ -135,6 +143,7 @@ LogicalResult WeightOp::verify() {
   if (std::optional<int64_t> panels = getPanels()) {
     RankedTensorType type = getTensorType();
     if (type.getRank() != 2 || type.getDimSize(0) % *panels != 0 ||
+        qwen::getEncoding(type.getElementType()) != Encoding::None ||
         type.getDimSize(1) * type.getElementTypeBitWidth() % 32 != 0)
       return emitOpError() << "panels of " << *panels
                            << " rows take a matrix of a multiple of them and "
@@ -177,14 +186,15 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
     bool sameRow =
         sourceType && sourceType.getRank() == type.getRank() &&
         type.getRank() >= 1 &&
-        sourceType.getElementType() == type.getElementType() &&
+        getStoredElementType(*weight) == type.getElementType() &&
         sourceType.getShape().drop_front() == type.getShape().drop_front();
     if (!sameRow) {
       InFlightDiagnostic diag = emitOpError()
                                 << "of type " << type << " can't hold rows of "
                                 << source;
       diag.attachNote((*weight)->getLoc())
-          << "the source has type " << sourceType;
+          << "the source has type " << sourceType << ", stored as "
+          << getStoredElementType(*weight);
       return diag;
     }
     if (first && getPacking() == Packing::Interleave &&
@@ -429,6 +439,10 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
       return report("argument " + Twine(index) + ":")
              << " expected " << expected.getNumElements() << " elements of "
              << expected.getElementType() << ", found " << tensor;
+    if (qwen::getEncoding(tensor.getElementType()) != Encoding::None &&
+        tensor.getShape().back() != expected.getShape().back())
+      return report("argument " + Twine(index) + ":")
+             << " expected rows as in " << expected << ", found " << tensor;
     if (argument.isWritten() && !isWritable(operand))
       return report("argument " + Twine(index) +
                     " is written by the kernel, but the buffer is read-only");

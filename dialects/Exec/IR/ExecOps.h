@@ -9,6 +9,8 @@
 #ifndef QUERN_DIALECTS_EXEC_IR_EXECOPS_H
 #define QUERN_DIALECTS_EXEC_IR_EXECOPS_H
 
+#include "dialects/Qwen/IR/QwenDialect.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -35,7 +37,8 @@ namespace quern::exec {
 /// Every buffer starts at a multiple of this many bytes and is padded to one.
 constexpr int64_t kBufferAlignment = 256;
 
-/// Bytes of a static tensor with elements of whole bytes, without padding.
+/// Bytes of a static tensor with elements of whole bytes or of an encoding,
+/// without padding.
 int64_t getSizeInBytes(mlir::RankedTensorType type);
 
 /// `bytes` rounded up to kBufferAlignment.

@@ -40,8 +40,9 @@ def Exec_WeightOp : Exec_ModuleOp<"weight", [
     dimension 0. `interleave` takes pairs of sources of one shape and alternates
     the rows of each pair, one pair after the other: a0, b0, a1, b1, ...; or it
     takes one source of rank 3 and alternates the first and the second half of
-    the rows of each of its matrices. The sources are `qwen.weight` symbols of
-    one element type; the bytes themselves never enter the IR. `parts` has one
+    the rows of each of its matrices. The sources are `qwen.weight` symbols that
+    are stored with one element type, that of the weight; the bytes themselves
+    never enter the IR. `parts` has one
     list for each source of a `plain` or `concatenate` weight and orders its
     rows as qwen.linear says.
 

@@ -12,6 +12,21 @@ using namespace quern::qwen;
 
 #include "dialects/Qwen/IR/QwenEnums.cpp.inc"
 
+/// The name of an encoding, in quotes.
+static FailureOr<quern::Encoding> parseEncoding(AsmParser &parser) {
+  std::string name;
+  SMLoc location = parser.getCurrentLocation();
+  if (parser.parseString(&name))
+    return failure();
+  if (const quern::EncodingInfo *info = quern::findEncoding(name))
+    return info->encoding;
+  parser.emitError(location) << "unknown encoding '" << name << "'";
+  return failure();
+}
+
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Qwen/IR/QwenTypes.cpp.inc"
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Qwen/IR/QwenAttrs.cpp.inc"
 
@@ -23,6 +38,10 @@ using namespace quern::qwen;
 #include "dialects/Qwen/IR/QwenOps.cpp.inc"
 
 void QwenDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialects/Qwen/IR/QwenTypes.cpp.inc"
+      >();
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "dialects/Qwen/IR/QwenAttrs.cpp.inc"

@@ -6,6 +6,8 @@
 #ifndef QUERN_DIALECTS_QWEN_IR_QWENDIALECT_H
 #define QUERN_DIALECTS_QWEN_IR_QWENDIALECT_H
 
+#include "runtime/base/Encoding.h"
+
 #include "mlir/IR/Attributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
@@ -16,6 +18,17 @@
 
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Qwen/IR/QwenAttrs.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Qwen/IR/QwenTypes.h.inc"
+
+namespace quern::qwen {
+/// The encoding of elements of this type; None unless it is !qwen.encoded.
+inline Encoding getEncoding(mlir::Type element) {
+  auto encoded = llvm::dyn_cast<EncodedType>(element);
+  return encoded ? encoded.getEncoding() : Encoding::None;
+}
+} // namespace quern::qwen
 
 namespace quern::qwen::detail {
 /// True if every dimension after dimension 0 of a ranked tensor is static.

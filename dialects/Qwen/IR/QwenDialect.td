@@ -35,6 +35,7 @@ def Qwen_Dialect : Dialect {
     of its functions carry `qwen.role = "..."` with a name of the enum Role.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
   let hasOperationAttrVerify = 1;
   let hasRegionArgAttrVerify = 1;
   let hasRegionResultAttrVerify = 1;

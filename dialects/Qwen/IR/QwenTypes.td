@@ -1,12 +1,35 @@
-//===- QwenTypes.td - type constraints of the qwen dialect -*- tablegen -*-===//
+//===- QwenTypes.td - types of the qwen dialect ------------*- tablegen -*-===//
 //
-// The dialect has no types of its own; these are the tensors its ops take.
+// The one type of the dialect, and the tensors that its ops take.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUERN_DIALECTS_QWEN_IR_QWENTYPES_TD
 #define QUERN_DIALECTS_QWEN_IR_QWENTYPES_TD
 
 include "dialects/Qwen/IR/QwenDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+
+def Qwen_EncodingParameter
+    : TypeParameter<"::quern::Encoding", "an encoding of Encodings.inc"> {
+  let parser = "parseEncoding($_parser)";
+  let printer = "$_printer.printString(::quern::getEncodingInfo($_self).name)";
+}
+
+def Qwen_EncodedType : TypeDef<Qwen_Dialect, "Encoded"> {
+  let mnemonic = "encoded";
+  let summary = "the element type of a quantised weight";
+  let description = [{
+    A tensor of this element type holds groups of 32 elements along its last
+    dimension, which is a multiple of 32: codes of a few bits, a scale and in
+    some encodings a minimum. runtime/base/Encodings.inc lists the encodings,
+    Encoding.h says what a group means and how groups lie in memory. Only
+    weights are of this type.
+
+    Example: `tensor<128x64x!qwen.encoded<"int8">>`.
+  }];
+  let parameters = (ins Qwen_EncodingParameter:$encoding);
+  let assemblyFormat = "`<` $encoding `>`";
+}
 
 defvar Qwen_ComputeTypes = [F32, F16, BF16];
 

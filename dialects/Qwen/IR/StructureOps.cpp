@@ -2,6 +2,7 @@
 #include "dialects/Qwen/IR/Verification.h"
 
 using namespace mlir;
+using namespace quern;
 using namespace quern::qwen;
 using namespace quern::qwen::detail;
 
@@ -12,6 +13,18 @@ LogicalResult WeightOp::verify() {
     return emitOpError("is a scalar, expected a rank of at least 1");
   if (llvm::is_contained(getTensorType().getShape(), 0))
     return emitOpError() << "has no elements: " << getTensorType();
+  Type stored = getStoredElementType();
+  if (stored.isF32() || stored.isF16() || stored.isBF16())
+    return success();
+  if (getEncoding(stored) == Encoding::None)
+    return emitOpError() << "is stored as " << stored
+                         << ", expected f32, f16, bf16 or !qwen.encoded";
+  int64_t columns = getTensorType().getShape().back();
+  if (getTensorType().getRank() < 2 || columns % kGroupSize != 0)
+    return emitOpError() << "is stored as " << stored
+                         << ", which takes matrices with rows of a multiple of "
+                         << kGroupSize << " elements, found "
+                         << getTensorType();
   return success();
 }
 

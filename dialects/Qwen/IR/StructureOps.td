@@ -15,21 +15,31 @@ def Qwen_WeightOp : Qwen_Op<"weight", [Symbol]> {
     Declares a weight by name, shape and element type as stored, and says where
     its bytes lie: `file` relative to the checkpoint folder and the byte
     `offset` of its first element in that file. The values never enter the IR.
+    With `as`, its elements are converted to that type before anything uses
+    them: f16, bf16, f32, or !qwen.encoded for a matrix of whole groups
+    (--qwen-quantize-weights).
 
     Example:
     ```mlir
     qwen.weight @model.norm.weight : tensor<64xbf16>
         from "model.safetensors" at 4096
+    qwen.weight @lm_head.weight : tensor<512x64xbf16>
+        from "model.safetensors" at 8192 as !qwen.encoded<"int8">
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name,
                        TypeAttrOf<Qwen_StaticTensor>:$type,
                        StrAttr:$file,
-                       ConfinedAttr<I64Attr, [IntNonNegative]>:$offset);
-  let assemblyFormat =
-      "$sym_name `:` $type `from` $file `at` $offset attr-dict";
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$offset,
+                       OptionalAttr<TypeAttr>:$stored);
+  let assemblyFormat = "$sym_name `:` $type `from` $file `at` $offset "
+                       "(`as` $stored^)? attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
+    /// The element type that ops see: the stored one if there is one.
+    ::mlir::Type getStoredElementType() {
+      return getStored().value_or(getTensorType().getElementType());
+    }
     ::mlir::RankedTensorType getTensorType() {
       return ::llvm::cast<::mlir::RankedTensorType>(getType());
     }

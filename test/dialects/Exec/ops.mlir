@@ -21,6 +21,10 @@ exec.weight @embed.parts plain [@embed] parts [array<i64: 3, 1, 4>] : tensor<40x
 // CHECK: exec.weight @gate_up.parts concatenate [@gate, @up] parts {{\[}}array<i64>, array<i64: 2, 6>] : tensor<48x16xbf16>
 exec.weight @gate_up.parts concatenate [@gate, @up] parts [array<i64>, array<i64: 2, 6>] : tensor<48x16xbf16>
 
+qwen.weight @encoded : tensor<24x64xbf16> from "model.safetensors" at 2048 as !qwen.encoded<"q4">
+// CHECK: exec.weight @encoded.plain plain [@encoded] : tensor<24x64x!qwen.encoded<"q4">>
+exec.weight @encoded.plain plain [@encoded] : tensor<24x64x!qwen.encoded<"q4">>
+
 // CHECK: exec.constant @inverse_frequencies dense<[1.000000e+00, 5.000000e-01]> : tensor<2xf32>
 exec.constant @inverse_frequencies dense<[1.0, 0.5]> : tensor<2xf32>
 

@@ -113,3 +113,21 @@ exec.weight @w plain [@a] panels 8 : tensor<12x8xf32>
 qwen.weight @a : tensor<8x3xf16> from "f" at 0
 // expected-error @+1 {{panels of 4 rows take a matrix of a multiple of them and of whole 32-bit words, found 'tensor<8x3xf16>'}}
 exec.weight @w plain [@a] panels 4 : tensor<8x3xf16>
+
+// -----
+
+// expected-note @+1 {{the source has type 'tensor<4x64xbf16>', stored as '!qwen.encoded<"q4">'}}
+qwen.weight @a : tensor<4x64xbf16> from "f" at 0 as !qwen.encoded<"q4">
+// expected-error @+1 {{can't hold rows of @a}}
+exec.weight @w plain [@a] : tensor<4x64x!qwen.encoded<"int8">>
+
+// -----
+
+// expected-error @+1 {{expected rows of a multiple of 32 elements, found 'tensor<2x16x!qwen.encoded<"q4">>'}}
+exec.kernel @k family "f" arguments [#exec.argument<write, tensor<2x16x!qwen.encoded<"q4">>>] config {}
+
+// -----
+
+qwen.weight @a : tensor<8x32xf16> from "f" at 0 as !qwen.encoded<"q4">
+// expected-error @+1 {{panels of 4 rows take a matrix of a multiple of them and of whole 32-bit words, found 'tensor<8x32x!qwen.encoded<"q4">>'}}
+exec.weight @w plain [@a] panels 4 : tensor<8x32x!qwen.encoded<"q4">>

@@ -167,3 +167,24 @@ func.func @f(%a: tensor<?x4xf32>, %b: tensor<?x3xf32>) {
   qwen.concat_features %a, %b : tensor<?x4xf32>, tensor<?x3xf32> -> tensor<?x8xf32>
   return
 }
+
+// -----
+
+// expected-error @below {{is stored as 'i8', expected f32, f16, bf16 or !qwen.encoded}}
+qwen.weight @w : tensor<4x32xf32> from "a" at 0 as i8
+
+// -----
+
+// expected-error @below {{which takes matrices with rows of a multiple of 32 elements, found 'tensor<4x48xf32>'}}
+qwen.weight @w : tensor<4x48xf32> from "a" at 0 as !qwen.encoded<"int8">
+
+// -----
+
+// expected-error @below {{which takes matrices with rows of a multiple of 32 elements, found 'tensor<64xf32>'}}
+qwen.weight @w : tensor<64xf32> from "a" at 0 as !qwen.encoded<"int8">
+
+// -----
+
+// expected-error @below {{unknown encoding 'q5'}}
+// expected-error @below {{failed to parse Qwen_EncodedType parameter 'encoding'}}
+qwen.weight @w : tensor<4x64xf32> from "a" at 0 as !qwen.encoded<"q5">

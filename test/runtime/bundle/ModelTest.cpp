@@ -11,6 +11,62 @@ namespace {
 class ModelTest : public BundleTest {};
 } // namespace
 
+/// Makes weights[0], of 1024 bytes, one of this encoding and shape, which the
+/// bundle declares.
+static void encodeWeight(TinyBundle &tiny, Encoding encoding,
+                         std::vector<uint64_t> shape) {
+  bundle::WeightT &weight = *tiny.manifest.weights[0];
+  weight.encoding = static_cast<bundle::Encoding>(encoding);
+  weight.dtype = bundle::DType::F32;
+  weight.shape = std::move(shape);
+  tiny.manifest.required_features = {getEncodingFeature(encoding)};
+}
+
+TEST_F(ModelTest, EncodedWeights) {
+  // 24 rows with one group of 32 + 2 bytes, 48 with one of 16 + 2: padded.
+  expectAccepted([](TinyBundle &tiny) {
+    encodeWeight(tiny, Encoding::Int8, {2, 12, 32});
+  });
+  expectAccepted(
+      [](TinyBundle &tiny) { encodeWeight(tiny, Encoding::Q4, {48, 32}); });
+  expectRefused(
+      [](TinyBundle &tiny) { encodeWeight(tiny, Encoding::Q4, {16, 48}); },
+      "weights[0]: shape [16, 48] can't be encoded as q4: rows of no whole "
+      "groups of 32 elements");
+  expectRefused(
+      [](TinyBundle &tiny) { encodeWeight(tiny, Encoding::Int8, {32, 32}); },
+      "weights[0]: size is 1024, but shape [32, 32] encoded as int8 has 1088 "
+      "bytes");
+  expectRefused(
+      [](TinyBundle &tiny) {
+        encodeWeight(tiny, Encoding::Q4,
+                     {uint64_t(1) << 32, uint64_t(1) << 31, 32});
+      },
+      "can't be encoded as q4");
+  expectRefused(
+      [](TinyBundle &tiny) { encodeWeight(tiny, Encoding::Q4, {0, 32}); },
+      "weights[0]: shape [0, 32] has a zero dimension");
+  expectRefused(
+      [](TinyBundle &tiny) {
+        encodeWeight(tiny, Encoding::Q4, {48, 32});
+        tiny.manifest.weights[0]->dtype = bundle::DType::F16;
+      },
+      "weights[0]: dtype is F16, expected F32 with an encoding");
+  expectRefused(
+      [](TinyBundle &tiny) {
+        encodeWeight(tiny, Encoding::Q4, {48, 32});
+        tiny.manifest.required_features = {"weights-int8"};
+      },
+      "weights[0]: is encoded as q4, but required_features does not list "
+      "weights-q4");
+  expectRefused(
+      [](TinyBundle &tiny) {
+        encodeWeight(tiny, Encoding::Q4, {48, 32});
+        tiny.manifest.weights[0]->encoding = bundle::Encoding(4);
+      },
+      "weights[0]: encoding is 4, expected at most 3");
+}
+
 // Group 44.
 
 TEST_F(ModelTest, UnknownRequiredFeature) {

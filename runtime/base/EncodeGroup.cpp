@@ -1,0 +1,142 @@
+//===- EncodeGroup.cpp - Rounding a group of weights ----------------------===//
+//
+// Candidates for the scale around the one that just fits the largest value: a
+// smaller one clips it and rounds the others finer. For each, the codes are
+// rounded, the factors that fit these codes best are computed by least squares
+// and rounded to f16, and the error is measured with what will be stored.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/base/Encoding.h"
+
+#include "runtime/base/Numeric.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+using namespace quern;
+
+namespace {
+
+/// Codes and factors under trial.
+struct Trial {
+  float codes[kGroupSize]; ///< Without the zero: code - zero, or code.
+  uint16_t scale = 0, minimum = 0;
+  float error = std::numeric_limits<float>::infinity();
+};
+
+} // namespace
+
+/// Codes of scale and minimum, as whole numbers.
+static void roundCodes(const float *values, float inverse, float minimum,
+                       float lowest, float highest, float *codes) {
+  // Adding and taking away 1.5 * 2^23 rounds to even, in vector registers too.
+  constexpr float magic = 12582912;
+  for (unsigned i = 0; i != kGroupSize; ++i) {
+    float scaled = (values[i] - minimum) * inverse;
+    scaled = std::min(std::max(scaled, lowest), highest);
+    codes[i] = (scaled + magic) - magic;
+  }
+}
+
+/// Sums of a group in a fixed order, eight at a time.
+template <typename Term> static float sumTerms(Term term) {
+  float sums[8] = {};
+  for (unsigned i = 0; i != kGroupSize; i += 8)
+    for (unsigned j = 0; j != 8; ++j)
+      sums[j] += term(i + j);
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) +
+         ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
+/// Fits factors to the codes of `trial` and measures the error.
+static void fitFactors(const EncodingInfo &info, const float *values,
+                       Trial &trial) {
+  const float *q = trial.codes;
+  float qq = sumTerms([&](unsigned i) { return q[i] * q[i]; });
+  float xq = sumTerms([&](unsigned i) { return values[i] * q[i]; });
+  float scale = 0, minimum = 0;
+  if (info.hasMinimum) {
+    float sumQ = sumTerms([&](unsigned i) { return q[i]; });
+    float sumX = sumTerms([&](unsigned i) { return values[i]; });
+    float determinant = kGroupSize * qq - sumQ * sumQ;
+    if (determinant > 0)
+      scale = (kGroupSize * xq - sumQ * sumX) / determinant;
+    minimum = (sumX - scale * sumQ) / kGroupSize;
+  } else if (qq > 0) {
+    scale = xq / qq;
+  }
+  trial.scale = floatToF16(scale);
+  trial.minimum = floatToF16(minimum);
+  scale = f16ToFloat(trial.scale);
+  minimum = f16ToFloat(trial.minimum);
+  trial.error = sumTerms([&](unsigned i) {
+    float difference = values[i] - (scale * q[i] + minimum);
+    return difference * difference;
+  });
+}
+
+static EncodedGroup finish(const EncodingInfo &info, const Trial &trial) {
+  EncodedGroup group;
+  uint32_t mask = (1u << info.bits) - 1;
+  unsigned perFour = 4 * info.codesPerWord();
+  int zero = info.hasMinimum ? 0 : info.zero;
+  for (unsigned i = 0; i != kGroupSize; ++i) {
+    auto code = static_cast<uint32_t>(static_cast<int>(trial.codes[i]) + zero);
+    group.words[i / perFour * 4 + i % 4] |= (code & mask)
+                                            << (i % perFour / 4 * info.bits);
+  }
+  group.squaredError = trial.error;
+  group.factors[0] = trial.scale;
+  group.factors[1] = info.hasMinimum ? trial.minimum : 0;
+  return group;
+}
+
+/// The factor of all-equal codes: the values' best fit without a scale.
+static Trial makeFlat(const EncodingInfo &info, const float *values) {
+  Trial trial;
+  std::fill_n(trial.codes, kGroupSize, 0.0f);
+  fitFactors(info, values, trial);
+  return trial;
+}
+
+EncodedGroup quern::encodeGroup(const EncodingInfo &info, const float *values) {
+  Trial best = makeFlat(info, values);
+  auto [low, high] = std::minmax_element(values, values + kGroupSize);
+  // The value that takes the code furthest from zero, with its sign: a negative
+  // scale is as good as a positive one.
+  float extreme = -*low > *high ? *low : *high;
+  int zero = info.hasMinimum ? 0 : info.zero;
+  auto lowest = static_cast<float>(info.lowestCode() - zero);
+  auto highest = static_cast<float>(info.highestCode() - zero);
+  float minimum = info.hasMinimum ? *low : 0;
+  float range = info.hasMinimum ? *high - *low : extreme;
+  float limit = info.hasMinimum ? highest : lowest;
+  if (range == 0)
+    return finish(info, best);
+  // Codes of many bits leave little to gain.
+  int steps = info.bits > 4 ? 2 : 6;
+  for (int step = -steps; step <= steps; ++step) {
+    float inverse = (limit + static_cast<float>(step) * limit * 0.02f) / range;
+    if (!std::isfinite(inverse))
+      continue;
+    Trial trial;
+    roundCodes(values, inverse, minimum, lowest, highest, trial.codes);
+    fitFactors(info, values, trial);
+    // Round once more with what the fit gave.
+    float scale = f16ToFloat(trial.scale);
+    if (scale != 0 && std::isfinite(1 / scale)) {
+      Trial refined;
+      roundCodes(values, 1 / scale,
+                 info.hasMinimum ? f16ToFloat(trial.minimum) : 0, lowest,
+                 highest, refined.codes);
+      fitFactors(info, values, refined);
+      if (refined.error < trial.error)
+        trial = refined;
+    }
+    if (trial.error < best.error)
+      best = trial;
+  }
+  return finish(info, best);
+}
