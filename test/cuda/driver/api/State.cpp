@@ -12,7 +12,8 @@
 using namespace quern::ptx;
 
 State &State::get() {
-  static State state;
+  // Never destroyed: devices may be closed while the process ends.
+  static State &state = *new State;
   return state;
 }
 
