@@ -294,6 +294,8 @@ void reference::gatedRmsNorm(Floats x, const Norm &norm, const Gate &gate,
   int64_t headDim = norm.weight.size();
   int64_t tokens = gate.values.size() / gate.features;
   int64_t perToken = tokens ? x.size() / tokens : 0;
+  if (perToken == 0)
+    return;
   for (size_t i = 0; i < x.size(); i += headDim) {
     double sum = 0;
     for (float value : x.subspan(i, headDim))
@@ -312,6 +314,8 @@ void reference::sigmoidGate(Floats x, const Gate &gate, DataType type,
                             Output out) {
   int64_t tokens = gate.values.size() / gate.features;
   int64_t features = tokens ? x.size() / tokens : 0;
+  if (features == 0)
+    return;
   for (size_t i = 0; i < x.size(); ++i) {
     double z =
         gate.values[i / features * gate.features + gate.offset + i % features];

@@ -88,6 +88,8 @@ Status reference::expertSum(Floats x, const ExpertChoice &choice,
 void reference::scaleBySigmoid(Floats x, Floats gate, DataType type,
                                Output out) {
   size_t features = gate.empty() ? 0 : x.size() / gate.size();
+  if (features == 0)
+    return;
   for (size_t i = 0; i < out.size(); ++i) {
     double z = gate[i / features];
     out[i] = roundTo(type, static_cast<float>(x[i] / (1 + std::exp(-z))));

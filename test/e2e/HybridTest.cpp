@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <tuple>
 
 using namespace quern;
 using namespace quern::test;
@@ -24,24 +25,28 @@ constexpr double tolerance = 1e-3;
 
 using Rows = std::vector<std::vector<float>>;
 
-class HybridTest : public testing::TestWithParam<GoldenModel> {
+class HybridTest
+    : public testing::TestWithParam<std::tuple<GoldenModel, const char *>> {
 protected:
   void SetUp() override {
     QUERN_REQUIRE_VULKAN();
-    if (!std::filesystem::is_directory(GetParam().root() + "/checkpoints"))
-      GTEST_SKIP() << GetParam().root() << " is absent";
+    if (!std::filesystem::is_directory(getModel().root() + "/checkpoints"))
+      GTEST_SKIP() << getModel().root() << " is absent";
   }
+
+  static const GoldenModel &getModel() { return std::get<0>(GetParam()); }
 
   void load(const std::string &compute, bool fuse = true) {
     CompileOptions options = testOptions(
-        GetParam().root() + "/checkpoints/" + GetParam().name, compute);
+        getModel().root() + "/checkpoints/" + getModel().name, compute);
     options.fuse = fuse;
+    options.target = std::get<1>(GetParam());
     auto bundle = compileForTest(options);
     ASSERT_TRUE(bundle.isOk()) << bundle.getStatus().getMessage();
     auto loaded = loadForTest(*bundle);
     ASSERT_TRUE(loaded.isOk()) << loaded.getStatus().getMessage();
     engine = std::move(*loaded);
-    golden.emplace(GetParam().name, GetParam().root());
+    golden.emplace(getModel().name, getModel().root());
   }
 
   /// The greatest difference of the last rows to a golden array.
@@ -144,22 +149,30 @@ TEST_P(StoredHybridTest, SixteenBitComputeIsAsCloseAsTransformers) {
   }
 }
 
-static std::string nameOf(const testing::TestParamInfo<GoldenModel> &info) {
-  return toTestName(info.param.name);
+static std::string nameOf(
+    const testing::TestParamInfo<std::tuple<GoldenModel, const char *>> &info) {
+  auto [model, target] = info.param;
+  return toTestName(std::string(model.name) + "_" + target);
 }
 
 static const GoldenModel storedModels[] = {{hybridModels[0], false},
                                            {hybridModels[1], false},
                                            {hybridModels[2], false}};
 
-INSTANTIATE_TEST_SUITE_P(Stored, HybridTest, testing::ValuesIn(storedModels),
+INSTANTIATE_TEST_SUITE_P(Stored, HybridTest,
+                         testing::Combine(testing::ValuesIn(storedModels),
+                                          testing::ValuesIn(testTargets)),
                          nameOf);
 INSTANTIATE_TEST_SUITE_P(Stored, StoredHybridTest,
-                         testing::ValuesIn(storedModels), nameOf);
+                         testing::Combine(testing::ValuesIn(storedModels),
+                                          testing::ValuesIn(testTargets)),
+                         nameOf);
 INSTANTIATE_TEST_SUITE_P(
     Shared, HybridTest,
-    testing::Values(GoldenModel{"qwen3-next-bf16-sharded", true},
-                    GoldenModel{"qwen3-next-eps-f32", true},
-                    GoldenModel{"qwen3_5-moe-bf16-sharded", true},
-                    GoldenModel{"qwen3_6-dense-untied-bf16-sharded", true}),
+    testing::Combine(
+        testing::Values(GoldenModel{"qwen3-next-bf16-sharded", true},
+                        GoldenModel{"qwen3-next-eps-f32", true},
+                        GoldenModel{"qwen3_5-moe-bf16-sharded", true},
+                        GoldenModel{"qwen3_6-dense-untied-bf16-sharded", true}),
+        testing::Values(testTargets[0])),
     nameOf);
