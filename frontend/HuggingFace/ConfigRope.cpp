@@ -20,7 +20,7 @@ static Status readFromBoth(ConfigReader &text, ConfigReader *rope,
   QUERN_RETURN_IF_ERROR(text.readOptionalPositive(key, maximum, outer));
   if (rope)
     QUERN_RETURN_IF_ERROR(rope->readOptionalPositive(key, maximum, inner));
-  if (outer > 0 && inner > 0 && outer != inner)
+  if (rope && outer > 0 && inner > 0 && outer != inner)
     return corrupt(rope->pathOf(key) + ": contradicts " + text.pathOf(key));
   out = inner > 0 ? inner : outer;
   return Status::ok();

@@ -42,7 +42,7 @@ Results Executor::run(qwen::CacheAppendOp append) {
                              interpreter.findState(append.getValueCacheAttr()));
   if (status.isOk())
     return std::vector<HostTensor>();
-  return take(std::move(status), {});
+  return take(status, {});
 }
 
 Results Executor::run(qwen::AttentionOp attention) {
@@ -60,7 +60,7 @@ Results Executor::run(qwen::AttentionOp attention) {
   if (isGated && status.isOk())
     reference::sigmoidGate(out.floats, gate(1, attention.getGateOffset()),
                            resultType(), out.floats);
-  return take(std::move(status), std::move(out));
+  return take(status, std::move(out));
 }
 
 Results Executor::run(qwen::SigmoidGateOp) {

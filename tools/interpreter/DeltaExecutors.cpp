@@ -85,7 +85,7 @@ Results Executor::run(qwen::DeltaInputsOp inputs) {
                               out[3].floats, out[4].floats});
   if (status.isOk())
     return out;
-  return take(std::move(status), {});
+  return take(status, {});
 }
 
 Results Executor::run(qwen::GatedDeltaRuleOp rule) {

@@ -49,12 +49,12 @@ public:
 private:
   void work(unsigned index);
 
-  alignas(64) std::atomic<uint32_t> arrived = 0;
-  EventCount started;
-  const std::function<void(unsigned)> *function = nullptr;
   std::vector<std::thread> workers;
+  const std::function<void(unsigned)> *function = nullptr;
   bool stopping = false;
+  EventCount started;
   // Apart, so that arriving does not disturb those who look for the phase.
+  alignas(64) std::atomic<uint32_t> arrived = 0;
   alignas(64) EventCount phase;
 };
 
