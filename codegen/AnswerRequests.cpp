@@ -89,10 +89,16 @@ static Status writeCode(const std::string &folder, const KernelRequest &request,
                         const CompiledKernel &kernel,
                         const TargetDescription &target) {
   auto bytes = std::as_bytes(std::span(kernel.code));
-  return writeFileAtomically(
-      folder + "/" + request.name + (target.api == "cpu" ? ".elf" : ".spv"),
-      std::string_view(reinterpret_cast<const char *>(bytes.data()),
-                       bytes.size()));
+  std::string_view text(reinterpret_cast<const char *>(bytes.data()),
+                        bytes.size());
+  const char *suffix = ".spv";
+  if (target.api == "cpu") {
+    suffix = ".elf";
+  } else if (target.api == "cuda") {
+    suffix = ".ptx";
+    text = text.substr(0, text.find('\0')); // The bundle has whole words.
+  }
+  return writeFileAtomically(folder + "/" + request.name + suffix, text);
 }
 
 Status answerRequests(ModuleOp module, const TargetDescription &target,

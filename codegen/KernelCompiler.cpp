@@ -2,6 +2,7 @@
 #include "codegen/KernelCompiler.h"
 
 #include "codegen/CPU/LowerToCPU.h"
+#include "codegen/CUDA/LowerToCUDA.h"
 #include "codegen/Kernels/KernelBuilder.h"
 #include "codegen/Kernels/KernelFamilies.h"
 #include "codegen/Kernels/KernelModule.h"
@@ -25,6 +26,7 @@ using namespace quern;
 static DialectRegistry makeRegistry() {
   DialectRegistry registry;
   registerCPUTranslation(registry);
+  registerCUDATranslation(registry);
   return registry;
 }
 
@@ -92,9 +94,10 @@ compileRequest(MLIRContext *context, const KernelRequest &request,
   compiled.launch = builder.launch;
   compiled.idealBytes = builder.getIdealBytes();
   compiled.flops = builder.flops;
-  QUERN_RETURN_IF_ERROR(target.api == "cpu"
-                            ? lowerToCPU(*module, target, dump, compiled)
-                            : lowerToSPIRV(*module, target, dump, compiled));
+  auto *lower = target.api == "cpu"    ? lowerToCPU
+                : target.api == "cuda" ? lowerToCUDA
+                                       : lowerToSPIRV;
+  QUERN_RETURN_IF_ERROR(lower(*module, target, dump, compiled));
   return compiled;
 }
 

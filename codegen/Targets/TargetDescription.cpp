@@ -205,11 +205,14 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
   ObjectReader reader(root);
   reader.read("name", target.name);
   reader.read("summary", target.summary);
-  reader.readChoice<std::string>("api", target.api,
-                                 {{"vulkan", "vulkan"}, {"cpu", "cpu"}});
+  reader.readChoice<std::string>(
+      "api", target.api,
+      {{"vulkan", "vulkan"}, {"cuda", "cuda"}, {"cpu", "cpu"}});
   reader.read("api_version", target.apiVersion);
   if (target.api == "cpu") {
     reader.read("architecture", target.architecture);
+    reader.read("cpu", target.cpu);
+  } else if (target.api == "cuda") {
     reader.read("cpu", target.cpu);
   } else {
     readVersion(reader, target);
@@ -296,7 +299,8 @@ Result<TargetDescription> quern::findTarget(std::string_view spec) {
   for (const TargetFile &file : targetFiles) {
     if (file.name == spec || file.name == generic)
       return parseTarget(file.text, file.name);
-    if (!least && spec == "cpu" && file.name.starts_with("cpu-"))
+    if (!least && (spec == "cpu" || spec == "cuda") &&
+        file.name.starts_with(std::string(spec) + "-"))
       least = &file;
     names += (names.empty() ? "" : ", ") + std::string(file.name);
   }

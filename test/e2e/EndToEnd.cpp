@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <limits>
@@ -51,6 +52,9 @@ Result<std::string> compileForTest(CompileOptions options) {
 
 Result<std::unique_ptr<Engine>> loadForTest(const std::string &path) {
   QUERN_ASSIGN_OR_RETURN(Bundle bundle, Bundle::open(path));
+#ifdef QUERN_TEST_CUDA_LIBRARY
+  ::setenv("QUERN_CUDA_LIBRARY", QUERN_TEST_CUDA_LIBRARY, 1);
+#endif
   DeviceOptions options;
   options.validation = true;
   QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Device> device,

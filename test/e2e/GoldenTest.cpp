@@ -61,6 +61,8 @@ protected:
   std::unique_ptr<Golden> golden;
 };
 
+class SixteenBitTest : public GoldenTest {};
+
 } // namespace
 
 /// Gap between the two largest logits of a row.
@@ -144,7 +146,7 @@ TEST_P(GoldenTest, FourRaggedSequencesEqualEachAlone) {
 
 /// 16-bit engines may have twice the error that transformers itself has in
 /// bf16.
-TEST_P(GoldenTest, SixteenBitComputeIsAsCloseAsTransformers) {
+TEST_P(SixteenBitTest, IsAsCloseAsTransformers) {
   for (std::string compute : {"f16", "bf16"}) {
     ASSERT_NO_FATAL_FAILURE(load(compute));
     for (std::string prompt : goldenPrompts) {
@@ -156,11 +158,29 @@ TEST_P(GoldenTest, SixteenBitComputeIsAsCloseAsTransformers) {
   }
 }
 
+static std::string
+nameOf(const testing::TestParamInfo<std::tuple<const char *, const char *>>
+           &info) {
+  auto [model, target] = info.param;
+  return toTestName(std::string(model) + "_" + target);
+}
+
 INSTANTIATE_TEST_SUITE_P(Qwen3, GoldenTest,
                          testing::Combine(testing::ValuesIn(goldenModels),
                                           testing::ValuesIn(testTargets)),
-                         [](const auto &info) {
-                           return toTestName(
-                               std::string(std::get<0>(info.param)) + "_" +
-                               std::get<1>(info.param));
-                         });
+                         nameOf);
+INSTANTIATE_TEST_SUITE_P(Qwen3, SixteenBitTest,
+                         testing::Combine(testing::ValuesIn(goldenModels),
+                                          testing::Values(testTargets[0])),
+                         nameOf);
+INSTANTIATE_TEST_SUITE_P(CPU, SixteenBitTest,
+                         testing::Combine(testing::Values(goldenModels[0]),
+                                          testing::Values("cpu")),
+                         nameOf);
+#ifdef QUERN_TEST_CUDA_LIBRARY
+INSTANTIATE_TEST_SUITE_P(CUDA, GoldenTest,
+                         testing::Combine(testing::Values(goldenModels[0],
+                                                          goldenModels[4]),
+                                          testing::Values("cuda")),
+                         nameOf);
+#endif

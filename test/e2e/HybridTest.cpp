@@ -165,7 +165,7 @@ INSTANTIATE_TEST_SUITE_P(Stored, HybridTest,
                          nameOf);
 INSTANTIATE_TEST_SUITE_P(Stored, StoredHybridTest,
                          testing::Combine(testing::ValuesIn(storedModels),
-                                          testing::ValuesIn(testTargets)),
+                                          testing::Values(testTargets[0])),
                          nameOf);
 INSTANTIATE_TEST_SUITE_P(
     Shared, HybridTest,
@@ -176,3 +176,9 @@ INSTANTIATE_TEST_SUITE_P(
                         GoldenModel{"qwen3_6-dense-untied-bf16-sharded", true}),
         testing::Values(testTargets[0])),
     nameOf);
+#ifdef QUERN_TEST_CUDA_LIBRARY
+INSTANTIATE_TEST_SUITE_P(CUDA, HybridTest,
+                         testing::Combine(testing::Values(storedModels[2]),
+                                          testing::Values("cuda")),
+                         nameOf);
+#endif

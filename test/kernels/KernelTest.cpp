@@ -93,22 +93,44 @@ TEST_P(CPUKernelTest, MatchesReference) {
   compareOn(loadTarget("cpu-x86-64-v3"));
 }
 
-/// LLVM takes seconds for a large kernel, so of each family's cases one in
-/// three is run; where the data is larger, one in eight.
-static std::vector<NamedCase> getCPUCases() {
+/// One in `step` of the cases of each family that the target has; where the
+/// data or the code is large, one in `largeStep`.
+static std::vector<NamedCase> selectCases(std::string_view name, unsigned step,
+                                          unsigned largeStep) {
+  TargetDescription target = loadTarget(name);
   std::map<std::string, unsigned, std::less<>> count;
   std::vector<NamedCase> cases;
   for (const NamedCase &entry : getKernelCases()) {
     bool isLarge = entry.family.find("attention") != std::string::npos ||
                    entry.family == "delta_chunk";
-    if (count[entry.family]++ % (isLarge ? 8 : 3) == 0)
+    if (count[entry.family]++ % (isLarge ? largeStep : step) == 0 &&
+        isFor(entry.make(), target))
       cases.push_back(entry);
   }
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CPUKernelTest, testing::ValuesIn(getCPUCases()),
+// LLVM takes seconds for a large kernel.
+INSTANTIATE_TEST_SUITE_P(All, CPUKernelTest,
+                         testing::ValuesIn(selectCases("cpu-x86-64-v3", 3, 8)),
                          [](const auto &info) { return info.param.name; });
+
+#ifdef QUERN_TEST_CUDA_LIBRARY
+namespace {
+class CUDAKernelTest : public KernelTest {};
+} // namespace
+
+/// On the test driver, which runs the PTX and finds races, accesses out of
+/// bounds and reads of what was never written.
+TEST_P(CUDAKernelTest, MatchesReference) {
+  ::setenv("QUERN_CUDA_LIBRARY", QUERN_TEST_CUDA_LIBRARY, 1);
+  compareOn(loadTarget("cuda-sm_80"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CUDAKernelTest,
+                         testing::ValuesIn(selectCases("cuda-sm_80", 4, 8)),
+                         [](const auto &info) { return info.param.name; });
+#endif
 
 TEST(KernelFamilies, EveryFamilyHasCases) {
   std::set<std::string, std::less<>> tested;

@@ -1,6 +1,7 @@
 //===- Registration.cpp - every dialect and pass of the tools -------------===//
 #include "tools/registration/Registration.h"
 #include "codegen/CPU/Passes.h"
+#include "codegen/CUDA/Passes.h"
 #include "codegen/SPIRV/Passes.h"
 #include "dialects/Exec/IR/ExecOps.h"
 #include "dialects/Kernel/IR/KernelOps.h"
@@ -10,6 +11,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -24,9 +26,10 @@ void quern::registerAllDialects(mlir::DialectRegistry &registry) {
       .insert<exec::ExecDialect, kernel::KernelDialect, qwen::QwenDialect>();
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect,
                   mlir::gpu::GPUDialect, mlir::LLVM::LLVMDialect,
-                  mlir::math::MathDialect, mlir::memref::MemRefDialect,
-                  mlir::scf::SCFDialect, mlir::spirv::SPIRVDialect,
-                  mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
+                  mlir::NVVM::NVVMDialect, mlir::math::MathDialect,
+                  mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
+                  mlir::spirv::SPIRVDialect, mlir::tensor::TensorDialect,
+                  mlir::vector::VectorDialect>();
   mlir::func::registerInlinerExtension(registry);
 }
 
@@ -34,5 +37,6 @@ void quern::registerAllPasses() {
   mlir::registerTransformsPasses();
   quern::registerAllQuernPasses();
   quern::registerQuernCPUPasses();
+  quern::registerQuernCUDAPasses();
   quern::registerQuernSPIRVPasses();
 }
