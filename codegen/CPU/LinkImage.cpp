@@ -12,19 +12,19 @@
 using namespace llvm;
 using namespace quern;
 
-namespace {
-
 using File = object::ELFFile<object::ELF64LE>;
 using Header = object::ELF64LE::Ehdr;
 using Segment = object::ELF64LE::Phdr;
 using Section = object::ELF64LE::Shdr;
 using Symbol = object::ELF64LE::Sym;
 
-template <typename T> Result<T> take(Expected<T> value) {
+template <typename T> static Result<T> take(Expected<T> value) {
   if (!value)
     return internalError("object code: " + toString(value.takeError()));
   return std::move(*value);
 }
+
+namespace {
 
 class ImageLinker {
 public:

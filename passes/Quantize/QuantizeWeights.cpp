@@ -185,7 +185,7 @@ private:
   void keepOthers(Operation *op) {
     SmallVector<Attribute> known = classify(op, false).second;
     op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
-      auto entry = choices.find(name.getAttr());
+      auto *entry = choices.find(name.getAttr());
       if (entry != choices.end() && !llvm::is_contained(known, name))
         entry->second.type = Type();
     });

@@ -57,7 +57,7 @@ Result<BufferHandle> CPUDevice::importHostMemory(const void *data,
   buffer.data = const_cast<std::byte *>(static_cast<const std::byte *>(data));
   buffer.size = size;
   buffer.imported = true;
-  return buffers.insert(std::move(buffer));
+  return buffers.insert(buffer);
 }
 
 Status CPUDevice::upload(BufferHandle handle, uint64_t offset,

@@ -42,7 +42,7 @@ ThreadTeam::ThreadTeam(unsigned size) {
     for (unsigned i = 1; i < size; ++i)
       workers.emplace_back([this, i] { work(i); });
   } catch (const std::system_error &) {
-    // No more threads: the team is as large as it got.
+    return; // No more threads: the team is as large as it got.
   }
 }
 
