@@ -12,9 +12,18 @@
 using namespace quern;
 using namespace quern::test;
 
+using Devices = std::map<std::string, std::unique_ptr<Device>>;
+
+/// Never destroyed: drivers clean up behind main, in an order of their own.
+static Devices &getDevices() {
+  static auto *devices = new Devices;
+  return *devices;
+}
+
+void test::closeTestDevices() { getDevices().clear(); }
+
 Result<Device *> test::getTestDevice(const std::string &api, bool validation) {
-  static std::map<std::string, std::unique_ptr<Device>> devices;
-  std::unique_ptr<Device> &device = devices[api];
+  std::unique_ptr<Device> &device = getDevices()[api];
   if (!device) {
     DeviceOptions options;
     options.api = api;

@@ -11,6 +11,9 @@ namespace quern::test {
 /// The best device of an API, opened once.
 Result<Device *> getTestDevice(const std::string &api, bool validation = true);
 
+/// Closes them, while their drivers are still there.
+void closeTestDevices();
+
 /// What a device needs to know of a kernel; refers to its code.
 KernelDescription describeKernel(const CompiledKernel &kernel,
                                  std::string_view name);

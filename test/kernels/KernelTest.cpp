@@ -132,6 +132,15 @@ INSTANTIATE_TEST_SUITE_P(All, CUDAKernelTest,
                          [](const auto &info) { return info.param.name; });
 #endif
 
+namespace {
+class Devices : public testing::Environment {
+  void TearDown() override { closeTestDevices(); }
+};
+} // namespace
+
+static testing::Environment *const devices =
+    testing::AddGlobalTestEnvironment(new Devices);
+
 TEST(KernelFamilies, EveryFamilyHasCases) {
   std::set<std::string, std::less<>> tested;
   for (const NamedCase &entry : getKernelCases())
