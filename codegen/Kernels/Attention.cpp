@@ -203,7 +203,7 @@ Status quern::buildAttentionSplit(KernelBuilder &k) {
   for (int64_t h = 0; h != group; ++h) {
     Expression row = token * double(heads) + head * double(group) + double(h);
     Expression at = row * double(splits) + split;
-    rows.forEachUnit(states[h], [&](Expression unit, Expressions parts) {
+    rows.forEachUnit(states[h], [&](Expression unit, const Expressions &parts) {
       units.write(partial, at * double(perHead) + unit, parts);
     });
     rows.inOneLane(

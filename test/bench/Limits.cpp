@@ -175,8 +175,8 @@ static void multiplyAdd(size_t steps) {
 }
 
 int main(int argc, char **argv) {
-  long threads = argc > 1 ? std::atol(argv[1]) : 1;
-  long mebibytes = argc > 2 ? std::atol(argv[2]) : 1024;
+  long threads = argc > 1 ? std::strtol(argv[1], nullptr, 10) : 1;
+  long mebibytes = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 1024;
   if (threads < 1 || threads > 1024 || mebibytes < 1 || argc > 3) {
     std::fprintf(stderr, "usage: bench-limits [THREADS [MIB]]\n");
     return 2;

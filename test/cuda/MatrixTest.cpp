@@ -13,12 +13,11 @@
 
 using namespace quern::test;
 
-namespace {
 /// Small and different: rows and columns can't be confused.
-int getA(int row, int k) { return (row * 3 + k * 5) % 7 - 3; }
-int getB(int k, int column) { return (k * 2 + column * 11) % 5 - 2; }
-int getC(int row, int column) { return row - 2 * column; }
-int getProduct(int row, int column, int depth) {
+static int getA(int row, int k) { return (row * 3 + k * 5) % 7 - 3; }
+static int getB(int k, int column) { return (k * 2 + column * 11) % 5 - 2; }
+static int getC(int row, int column) { return row - 2 * column; }
+static int getProduct(int row, int column, int depth) {
   int sum = getC(row, column);
   for (int k = 0; k != depth; ++k)
     sum += getA(row, k) * getB(k, column);
@@ -26,19 +25,20 @@ int getProduct(int row, int column, int depth) {
 }
 
 /// f16 of -4 ... 4 and bf16 of the same.
-uint32_t toF16(int value) {
+static uint32_t toF16(int value) {
   const uint32_t magnitudes[] = {0, 0x3c00, 0x4000, 0x4200, 0x4400};
   return magnitudes[std::abs(value)] | (value < 0 ? 0x8000 : 0);
 }
-uint32_t toBF16(int value) {
+static uint32_t toBF16(int value) {
   const uint32_t magnitudes[] = {0, 0x3f80, 0x4000, 0x4040, 0x4080};
   return magnitudes[std::abs(value)] | (value < 0 ? 0x8000 : 0);
 }
-uint32_t toS8(int value) { return static_cast<uint8_t>(value); }
-uint32_t toF32(int value) {
+static uint32_t toS8(int value) { return static_cast<uint8_t>(value); }
+static uint32_t toF32(int value) {
   return std::bit_cast<uint32_t>(static_cast<float>(value));
 }
 
+namespace {
 /// Words of each lane: A, B, C, as many as the instruction takes.
 struct Fragments {
   std::vector<Words> lanes = std::vector<Words>(32);

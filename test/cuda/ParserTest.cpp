@@ -110,6 +110,8 @@ TEST_F(CudaDriver, RefusesWrongModules) {
       {"// nothing\n/* open", "a comment has no end"},
       {".version 8.0", "expected '.target'"},
       {".version eight\n", "expected a version"},
+      {".version 8.10\n", "expected a version"},
+      {".version 8.0x\n", "expected a version"},
       {".version 8.0 .target gfx90", "expected a target"},
       {".version 8.0 .target sm_80 .address_size 32", "64 bits"},
       {".version 8.0 .target sm_80, debug", "unknown option of .target"},

@@ -22,7 +22,7 @@ enum Comparison : uint8_t {
   GTU,
   GEU,
   NUM,
-  NAN_
+  NaN
 };
 constexpr uint8_t joinShift = 4; ///< 0: nothing, 1 and, 2 or, 3 xor.
 constexpr uint8_t flushes = 64;
@@ -38,7 +38,7 @@ struct BF16 {
 } // namespace
 
 template <typename T> static bool compare(Comparison comparison, T a, T b) {
-  bool unordered = a != a || b != b;
+  bool unordered = isNaN(a) || isNaN(b);
   switch (comparison) {
   case EQ:
     return a == b;
@@ -66,7 +66,7 @@ template <typename T> static bool compare(Comparison comparison, T a, T b) {
     return unordered || a >= b;
   case NUM:
     return !unordered;
-  case NAN_:
+  case NaN:
     return unordered;
   }
   return false;
@@ -141,12 +141,12 @@ static uint8_t takeComparison(Decoder &decoder) {
                                     "neu", "ltu", "leu", "gtu", "geu", "num",
                                     "nan", "lo", "ls", "hi", "hs"});
   Type type = decoder.getLastType();
-  bool isUnsignedName = found > NAN_;
+  bool isUnsignedName = found > NaN;
   if ((found > GE && !isUnsignedName && !isFloat(type)) ||
       (isUnsignedName && (isFloat(type) || isSigned(type))) ||
       (found > NE && isBits(type)))
     decoder.fail("this comparison is not for this type");
-  return static_cast<uint8_t>(isUnsignedName ? found - NAN_ - 1 + LT : found);
+  return static_cast<uint8_t>(isUnsignedName ? found - NaN - 1 + LT : found);
 }
 
 static bool isCompared(Type type) {

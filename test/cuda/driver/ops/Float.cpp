@@ -13,17 +13,18 @@ using namespace quern::ptx;
 namespace {
 /// Options of an instruction, in Instruction::variant.
 enum : uint8_t { RoundingBits = 3, Flushes = 4, Saturates = 8, TakesNaN = 16 };
+} // namespace
 
-Rounding getRounding(const Instruction &instruction) {
+static Rounding getRounding(const Instruction &instruction) {
   return static_cast<Rounding>(instruction.variant & RoundingBits);
 }
 
-float takeIn(const Instruction &instruction, float value) {
+static float takeIn(const Instruction &instruction, float value) {
   return instruction.variant & Flushes ? flush(value) : value;
 }
 
 /// Rounds an exact (or odd) result and applies .ftz and .sat.
-float giveOut(const Instruction &instruction, double exact) {
+static float giveOut(const Instruction &instruction, double exact) {
   float value =
       std::bit_cast<float>(toF32Bits(exact, getRounding(instruction)));
   value = canonical(value);
@@ -34,6 +35,7 @@ float giveOut(const Instruction &instruction, double exact) {
   return value;
 }
 
+namespace {
 // f32 without options, fast.
 struct AddFast {
   float operator()(float a, float b) const { return canonical(a + b); }
@@ -89,10 +91,10 @@ struct SquareRoot {
 /// min and max: -0 is less than +0; a NaN loses, or wins with .NaN.
 template <bool Max> struct MinMax {
   template <typename T> static T choose(T a, T b, bool takesNaN) {
-    if (a != a || b != b) {
-      if (takesNaN || (a != a && b != b))
-        return a != a && b != b ? a : (a != a ? a : b);
-      return a != a ? b : a;
+    if (isNaN(a) || isNaN(b)) {
+      if (isNaN(a) == isNaN(b))
+        return a;
+      return isNaN(a) == takesNaN ? a : b;
     }
     if (a == b)
       return std::signbit(a) == Max ? b : a;

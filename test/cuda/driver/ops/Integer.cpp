@@ -8,6 +8,12 @@
 
 using namespace quern::ptx;
 
+template <typename T> static void checkDivisor(T b) {
+  // The result of hardware is unspecified: no kernel may rely on it.
+  if (b == 0)
+    throw Fault(FaultCode::LaunchFailed, "integer division by zero");
+}
+
 namespace {
 // The low bits of a result do not depend on signs.
 struct Add {
@@ -64,11 +70,6 @@ template <typename W> struct MadWide {
     return Add()(static_cast<W>(W(a) * W(b)), c);
   }
 };
-template <typename T> void checkDivisor(T b) {
-  // The result of hardware is unspecified: no kernel may rely on it.
-  if (b == 0)
-    throw Fault(FaultCode::LaunchFailed, "integer division by zero");
-}
 struct Divide {
   template <typename T> T operator()(T a, T b) const {
     checkDivisor(b);

@@ -1,5 +1,4 @@
-//===- Numbers.h - Arithmetic of PTX's number formats ------------*- C++
-//-*-===//
+//===- Numbers.h - Arithmetic of PTX's formats ------------------*- C++ -*-===//
 //
 // Results are computed without or with one more rounding than the format has:
 // sums in double are rounded to odd, so that the rounding to the format, in
@@ -12,6 +11,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 namespace quern::ptx {
 
@@ -38,6 +38,14 @@ inline uint16_t toBF16Bits(double value, Rounding mode = Rounding::Nearest) {
 float fromF16Bits(uint16_t bits);
 inline float fromBF16Bits(uint16_t bits) {
   return std::bit_cast<float>(uint32_t(bits) << 16);
+}
+
+/// Of any number of an instruction; whole numbers are none.
+template <typename T> bool isNaN(T value) {
+  if constexpr (std::is_integral_v<T>)
+    return false;
+  else
+    return std::isnan(static_cast<double>(value));
 }
 
 /// a + b, exact or with an odd last bit.

@@ -3,6 +3,7 @@
 #include "test/cuda/driver/ptx/KernelParser.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 using namespace quern::ptx;
@@ -118,14 +119,25 @@ private:
 };
 } // namespace
 
+/// "8.3" as 83.
+static std::optional<unsigned> parseVersion(std::string_view text) {
+  const char *end = text.data() + text.size();
+  unsigned major = 0, minor = 0;
+  auto [point, majorError] = std::from_chars(text.data(), end, major);
+  if (majorError != std::errc() || point == end || *point != '.' || major > 99)
+    return std::nullopt;
+  auto [rest, minorError] = std::from_chars(point + 1, end, minor);
+  if (minorError != std::errc() || rest != end || minor > 9)
+    return std::nullopt;
+  return 10 * major + minor;
+}
+
 void ModuleParser::parseHead() {
   tokens.expect(".version");
-  std::string version(tokens.next().text);
-  unsigned major = 0, minor = 0;
-  char rest = 0;
-  if (std::sscanf(version.c_str(), "%2u.%2u%c", &major, &minor, &rest) != 2)
+  std::optional<unsigned> version = parseVersion(tokens.next().text);
+  if (!version)
     tokens.fail("expected a version such as 8.0");
-  module.version = 10 * major + minor;
+  module.version = *version;
   tokens.expect(".target");
   parseTarget();
   tokens.expect(".address_size");
