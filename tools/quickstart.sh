@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh clone to an answer: installs what is missing, builds, compiles a
-# checkpoint into a bundle, runs it on the best Vulkan device and answers a
-# question.
+# checkpoint into a bundle, runs it on the best device (a GPU, or the CPU where
+# there is none) and answers a question.
 #   tools/quickstart.sh [CHECKPOINT_DIR] [QUESTION]
 set -euo pipefail
 start=$PWD

@@ -136,8 +136,12 @@ class LlamaCpp:
         path = self.work / f"{checkpoint.name}-{kind}.gguf"
         if not is_newer(path, *get_files(checkpoint)):
             part = path.with_suffix(".part")
+            # The converter knows the option where there are draft layers.
+            config = weights.read_config(checkpoint)
+            drafts = config["model_type"].startswith(("qwen3_next", "qwen3_5"))
             run([self.python, self.source / "convert_hf_to_gguf.py", checkpoint,
-                 "--outfile", part, "--outtype", kind.lower(), "--no-mtp"])
+                 "--outfile", part, "--outtype", kind.lower(),
+                 *(["--no-mtp"] if drafts else [])])
             part.rename(path)
         return path
 

@@ -14,10 +14,15 @@ GGUF_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8,
 GGUF_STRING, GGUF_ARRAY = 8, 9
 
 
+def read_config(checkpoint):
+    """The part of config.json that describes the language model."""
+    config = json.loads((checkpoint / "config.json").read_text())
+    return config.get("text_config", config)
+
+
 def read_expert_share(checkpoint):
     """The share of the experts' weights that one token meets."""
-    config = json.loads((checkpoint / "config.json").read_text())
-    config = config.get("text_config", config)
+    config = read_config(checkpoint)
     count = config.get("num_experts") or 0
     return config["num_experts_per_tok"] / count if count else 1.0
 

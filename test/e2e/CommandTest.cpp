@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -63,13 +64,31 @@ static size_t countEntries(const std::string &folder) {
 TEST(CommandTest, TwoCompilationsGiveTheSameBytes) {
   TempDir folder;
   std::string a = folder.str() + "/a.quern", b = folder.str() + "/b.quern";
-  Outcome one = quernCommand("compile " + kSample + " -q --threads 1 -o " + a);
-  Outcome two = quernCommand("compile " + kSample + " -q --threads 4 -o " + b);
-  ASSERT_EQ(one.exitCode, 0) << one.output;
-  ASSERT_EQ(two.exitCode, 0) << two.output;
-  ASSERT_FALSE(readAll(a).empty());
-  EXPECT_EQ(readAll(a), readAll(b));
-  EXPECT_EQ(quernCommand("inspect --verify " + a).exitCode, 0);
+  for (const std::string target : testTargets) {
+    std::string compile = "compile " + kSample + " -q --target " + target;
+    Outcome one = quernCommand(compile + " --threads 1 -o " + a);
+    Outcome two = quernCommand(compile + " --threads 4 -o " + b);
+    ASSERT_EQ(one.exitCode, 0) << one.output;
+    ASSERT_EQ(two.exitCode, 0) << two.output;
+    ASSERT_FALSE(readAll(a).empty());
+    EXPECT_EQ(readAll(a), readAll(b));
+    EXPECT_EQ(quernCommand("inspect --verify " + a).exitCode, 0);
+  }
+}
+
+TEST(CommandTest, CompilesForTheBestDevice) {
+  bool hasGpu =
+      std::ranges::any_of(listDevices().devices, [](const DeviceInfo &device) {
+        return device.api != "cpu" && !device.isSoftware;
+      });
+  if (hasGpu)
+    GTEST_SKIP() << "this machine has a GPU";
+  TempDir folder;
+  std::string bundle = folder.str() + "/t.quern";
+  ASSERT_EQ(quernCommand("compile " + kTiny + " -q -o " + bundle).exitCode, 0);
+  Outcome inspected = quernCommand("inspect " + bundle);
+  EXPECT_NE(inspected.output.find("target cpu-"), std::string::npos)
+      << inspected.output;
 }
 
 TEST(CommandTest, QuantizedBytesDoNotDependOnThreads) {
@@ -201,9 +220,9 @@ TEST(CommandTest, EveryPhasePrintsIRThatParses) {
 TEST(CommandTest, DumpsIRAndKernels) {
   TempDir folder;
   std::string ir = folder.str() + "/ir", kernels = folder.str() + "/kernels";
-  Outcome compile = quernCommand("compile " + kTiny + " -q --dump-ir-dir " +
-                                 ir + " --emit-kernels " + kernels + " -o " +
-                                 folder.str() + "/t.quern");
+  Outcome compile = quernCommand(
+      "compile " + kTiny + " -q --target vulkan --dump-ir-dir " + ir +
+      " --emit-kernels " + kernels + " -o " + folder.str() + "/t.quern");
   ASSERT_EQ(compile.exitCode, 0) << compile.output;
   bool sawLayer = false, sawKernel = false;
   for (const auto &entry : fs::recursive_directory_iterator(ir))
@@ -293,6 +312,7 @@ TEST(CommandTest, RunRefusesBadRequests) {
   expectError("run " + kTiny + "/config.json -p x", "config.json");
   expectError("run " + bundle + " --prompt-ids 5,100000", "100000");
   expectError("run " + bundle + " -p x --temperature nan", "temperature");
+  expectError("bench " + bundle + " --no-profile --trace t.json", "--trace");
   expectError("run " + bundle + " -p x --top-p 2", "top");
   expectError("run " + bundle + " -p x --device nothing-like-it",
               "nothing-like-it");

@@ -18,6 +18,7 @@ CompileOptions testOptions(const std::string &checkpoint,
                            const std::string &compute) {
   CompileOptions options;
   options.checkpoint = checkpoint;
+  options.target = "vulkan";
   options.compute = compute;
   options.context = 256;
   options.slots = 4;

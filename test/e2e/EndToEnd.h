@@ -21,7 +21,7 @@ CompileOptions testOptions(const std::string &checkpoint,
 Result<std::string> compileForTest(CompileOptions options);
 
 /// What test suites of whole models run on: the best Vulkan device and the CPU.
-inline constexpr const char *testTargets[] = {"native", "cpu"};
+inline constexpr const char *testTargets[] = {"vulkan", "cpu"};
 
 /// Opens the best device of the bundle's target, with validation layers, and
 /// loads the bundle.

@@ -35,7 +35,7 @@ namespace {
 constexpr double amplification = 12;
 
 struct QuantizedCase {
-  const char *model, *weights, *target = "native";
+  const char *model, *weights, *target = "vulkan";
 };
 
 class QuantizedTest : public testing::TestWithParam<QuantizedCase> {

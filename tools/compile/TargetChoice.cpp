@@ -28,13 +28,29 @@ Result<TargetDescription> findTargetForDevice(const DeviceInfo &device) {
   return findTarget(device.api);
 }
 
+/// The first device that is hardware; software only where there is no other.
+static const DeviceInfo *
+findBestDevice(const std::vector<DeviceInfo> &devices) {
+  auto isHardware = [](const DeviceInfo &device) { return !device.isSoftware; };
+  auto found = std::ranges::find_if(devices, isHardware);
+  if (found == devices.end())
+    found = devices.begin();
+  return found == devices.end() ? nullptr : &*found;
+}
+
 Result<TargetDescription> chooseTarget(const std::string &spec) {
-  if (spec != "native")
-    return findTarget(spec);
-  DeviceListing listing = listDevices();
-  if (listing.devices.empty())
-    return findTarget("vulkan");
-  return findTargetForDevice(listing.devices.front());
+  if (spec == "native") {
+    DeviceListing listing = listDevices();
+    const DeviceInfo *best = findBestDevice(listing.devices);
+    return best ? findTargetForDevice(*best) : findTarget("vulkan");
+  }
+  QUERN_ASSIGN_OR_RETURN(TargetDescription target, findTarget(spec));
+  // A name of an API, not of a target or a file.
+  if (target.api == spec)
+    for (const DeviceInfo &device : listDevices().devices)
+      if (device.api == spec)
+        return findTargetForDevice(device);
+  return target;
 }
 
 } // namespace quern

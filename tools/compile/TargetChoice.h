@@ -11,8 +11,10 @@ namespace quern {
 /// of its API.
 Result<TargetDescription> findTargetForDevice(const DeviceInfo &device);
 
-/// A target by its name, API or file; "native" is that of the best device of
-/// this machine, and the generic Vulkan target if there is none.
+/// A target by its name, API or file. An API is the target of its first device
+/// on this machine, else its generic target. "native" is the target of the best
+/// device, GPUs before CPUs before software such as lavapipe, and the generic
+/// Vulkan target if there is none.
 Result<TargetDescription> chooseTarget(const std::string &spec);
 
 } // namespace quern

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <span>
 #include <thread>
 
 using namespace quern;
@@ -58,6 +59,18 @@ struct LastToken final : StepResults {
 
 } // namespace
 
+/// Sums a part of memory as four streams that lie far apart: prefetchers follow
+/// one stream only so far, so that it alone does not reach what memory gives.
+static uint64_t sumStreams(std::span<const uint64_t> data) {
+  size_t length = data.size() / 4;
+  uint64_t sum = 0;
+  for (size_t i = 0; i + 8 <= length; i += 8)
+    for (size_t stream = 0; stream != 4; ++stream)
+      for (size_t j = 0; j != 8; ++j)
+        sum += data[stream * length + i + j];
+  return sum;
+}
+
 /// Bytes per second of reading memory that no cache holds, with all cores; the
 /// best of a few runs.
 static double measureReadBandwidth() {
@@ -71,12 +84,9 @@ static double measureReadBandwidth() {
     std::vector<std::thread> workers;
     for (size_t t = 0; t != threads; ++t)
       workers.emplace_back([&, t] {
-        uint64_t sum = 0;
-        for (size_t i = data.size() * t / threads,
-                    end = data.size() * (t + 1) / threads;
-             i != end; ++i)
-          sum += data[i];
-        sums[t] = sum;
+        size_t begin = data.size() * t / threads,
+               end = data.size() * (t + 1) / threads;
+        sums[t] = sumStreams(std::span(data).subspan(begin, end - begin));
       });
     for (std::thread &worker : workers)
       worker.join();
@@ -221,6 +231,8 @@ static Status profilePrograms(Engine &engine, Sequence &sequence,
 
 static Status checkOptions(const BenchOptions &options,
                            const ModelGeometry &geometry) {
+  if (!options.profile && !options.trace.empty())
+    return invalidArgument("--trace writes what --no-profile leaves out");
   if (options.prefill == 0 || options.decode == 0 || options.repeat == 0)
     return invalidArgument("--prefill, --decode and --repeat are at least 1");
   if (uint64_t(options.prefill) + options.decode > geometry.contextLength)
