@@ -20,10 +20,27 @@ void *operator new(size_t size) {
   throw std::bad_alloc();
 }
 void *operator new[](size_t size) { return operator new(size); }
+// These too, which sanitizers would not take from those above.
+void *operator new(size_t size, const std::nothrow_t &) noexcept {
+  try {
+    return operator new(size);
+  } catch (const std::bad_alloc &) {
+    return nullptr;
+  }
+}
+void *operator new[](size_t size, const std::nothrow_t &tag) noexcept {
+  return operator new(size, tag);
+}
 void operator delete(void *memory) noexcept { std::free(memory); }
 void operator delete[](void *memory) noexcept { std::free(memory); }
 void operator delete(void *memory, size_t) noexcept { std::free(memory); }
 void operator delete[](void *memory, size_t) noexcept { std::free(memory); }
+void operator delete(void *memory, const std::nothrow_t &) noexcept {
+  std::free(memory);
+}
+void operator delete[](void *memory, const std::nothrow_t &) noexcept {
+  std::free(memory);
+}
 
 uint64_t quern::test::countAllocations() { return count; }
 void quern::test::failAllocation(uint64_t n) { failAt = n ? count + n : 0; }
