@@ -85,20 +85,62 @@ static exec::LaunchAttr convertLaunch(MLIRContext *context,
       launch.scale, launch.subgroupSize, launch.workgroupMemory, accesses);
 }
 
-static Status writeCode(const std::string &folder, const KernelRequest &request,
-                        const CompiledKernel &kernel,
-                        const TargetDescription &target) {
+/// The text of a CUDA kernel: a bundle has whole words.
+static std::string_view getText(const CompiledKernel &kernel) {
   auto bytes = std::as_bytes(std::span(kernel.code));
   std::string_view text(reinterpret_cast<const char *>(bytes.data()),
                         bytes.size());
-  const char *suffix = ".spv";
-  if (target.api == "cpu") {
-    suffix = ".elf";
-  } else if (target.api == "cuda") {
-    suffix = ".ptx";
-    text = text.substr(0, text.find('\0')); // The bundle has whole words.
-  }
-  return writeFileAtomically(folder + "/" + request.name + suffix, text);
+  return text.substr(0, text.find('\0'));
+}
+
+static Status writeCode(const std::string &folder, const KernelRequest &request,
+                        const CompiledKernel &kernel,
+                        const TargetDescription &target) {
+  std::string path = folder + "/" + request.name;
+  if (target.api == "cuda")
+    return writeFileAtomically(path + ".ptx", getText(kernel));
+  auto bytes = std::as_bytes(std::span(kernel.code));
+  return writeFileAtomically(
+      path + (target.api == "cpu" ? ".elf" : ".spv"),
+      {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
+}
+
+namespace {
+struct Answer {
+  CompiledKernel kernel;
+  std::vector<Cubin> cubins;
+};
+} // namespace
+
+static Result<Answer> answer(KernelCompiler &compiler,
+                             const KernelRequest &request,
+                             const TargetDescription &target,
+                             const CodegenOptions &options) {
+  Answer answer;
+  QUERN_ASSIGN_OR_RETURN(answer.kernel,
+                         compiler.compile(request, target, {options.dumpDir}));
+  if (options.assembler)
+    for (const std::string &architecture : target.cubins) {
+      QUERN_ASSIGN_OR_RETURN(
+          Cubin cubin,
+          options.assembler->assemble(getText(answer.kernel),
+                                      answer.kernel.entryPoint, architecture));
+      answer.cubins.push_back(std::move(cubin));
+    }
+  if (!options.dumpDir.empty())
+    QUERN_RETURN_IF_ERROR(
+        writeCode(options.dumpDir, request, answer.kernel, target));
+  return answer;
+}
+
+static void reportWarnings(const std::string &name,
+                           const std::vector<Cubin> &cubins,
+                           const CodegenOptions &options) {
+  if (!options.warn)
+    return;
+  for (const Cubin &cubin : cubins)
+    for (const std::string &warning : cubin.warnings)
+      options.warn("kernel '" + name + "': " + warning);
 }
 
 Status answerRequests(ModuleOp module, const TargetDescription &target,
@@ -118,13 +160,13 @@ Status answerRequests(ModuleOp module, const TargetDescription &target,
                      "': " + error.message());
   }
 
-  std::vector<std::optional<Result<CompiledKernel>>> results(requests.size());
+  std::vector<std::optional<Result<Answer>>> results(requests.size());
   std::atomic<size_t> next = 0, done = 0;
   std::mutex progressMutex;
   auto work = [&] {
     KernelCompiler compiler;
     for (size_t i = next++; i < requests.size(); i = next++) {
-      results[i] = compiler.compile(requests[i], target, {options.dumpDir});
+      results[i] = answer(compiler, requests[i], target, options);
       std::lock_guard lock(progressMutex);
       ++done;
       if (options.progress)
@@ -141,16 +183,16 @@ Status answerRequests(ModuleOp module, const TargetDescription &target,
     thread.join();
 
   for (size_t i = 0; i < requests.size(); ++i) {
-    Result<CompiledKernel> &result = *results[i];
+    Result<Answer> &result = *results[i];
     if (!result.isOk())
       return std::move(result).takeStatus().withContext(
           "kernel '" + requests[i].name + "' for target " + target.name);
-    if (!options.dumpDir.empty())
-      QUERN_RETURN_IF_ERROR(
-          writeCode(options.dumpDir, requests[i], *result, target));
-    ops[i].setLaunchAttr(convertLaunch(module.getContext(), *result));
-    kernels[requests[i].name] = {std::move(result->code), result->idealBytes,
-                                 result->flops};
+    CompiledKernel &kernel = result->kernel;
+    reportWarnings(requests[i].name, result->cubins, options);
+    ops[i].setLaunchAttr(convertLaunch(module.getContext(), kernel));
+    kernels[requests[i].name] = {std::move(kernel.code),
+                                 std::move(result->cubins), kernel.idealBytes,
+                                 kernel.flops};
   }
   return Status::ok();
 }

@@ -10,6 +10,7 @@
 #define QUERN_CODEGEN_ANSWERREQUESTS_H
 
 #include "codegen/Bundle/EmitBundle.h"
+#include "codegen/CUDA/AssemblePtx.h"
 #include "codegen/Targets/TargetDescription.h"
 #include "dialects/Exec/IR/ExecOps.h"
 
@@ -23,6 +24,10 @@ struct CodegenOptions {
   /// If set, IR and SPIR-V of each kernel are written to this folder, which is
   /// made if it does not exist.
   std::string dumpDir;
+  /// If set, each kernel is also assembled for the target's `cubins`.
+  const PtxAssembler *assembler = nullptr;
+  /// Takes what the assembler warns of.
+  std::function<void(const std::string &)> warn;
   /// Called with kernels done and in total, from one thread at a time.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };

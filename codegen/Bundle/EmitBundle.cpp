@@ -8,14 +8,24 @@ using namespace mlir;
 
 namespace quern {
 
-/// The code of all kernels in the order of the manifest.
+/// The code of all kernels where the manifest says it is.
 static std::vector<std::byte> joinKernels(ModuleOp module,
+                                          const bundle::ManifestT &manifest,
                                           const BundleContents &contents) {
   std::vector<std::byte> bytes;
-  for (auto kernel : module.getOps<exec::KernelOp>()) {
-    auto code = std::as_bytes(
-        std::span(contents.kernels.find(kernel.getSymName())->second.code));
+  auto place = [&](uint64_t offset, std::span<const std::byte> code) {
+    bytes.resize(offset);
     bytes.insert(bytes.end(), code.begin(), code.end());
+  };
+  size_t index = 0;
+  for (auto op : module.getOps<exec::KernelOp>()) {
+    const bundle::KernelT &planned =
+        *manifest.targets.front()->kernels[index++];
+    const KernelBinary &kernel = contents.kernels.find(op.getSymName())->second;
+    place(planned.code_offset, std::as_bytes(std::span(kernel.code)));
+    for (auto [binary, cubin] :
+         llvm::zip_equal(planned.binaries, kernel.cubins))
+      place(binary->code_offset, std::as_bytes(std::span(cubin.code)));
   }
   return bytes;
 }
@@ -72,7 +82,8 @@ Status emitBundle(ModuleOp module, const BundleContents &contents,
 
   QUERN_ASSIGN_OR_RETURN(uint32_t kernels,
                          add(SectionKind::Kernels,
-                             joinKernels(module, contents), kSectionRequired));
+                             joinKernels(module, *manifest, contents),
+                             kSectionRequired));
   manifest->targets.front()->kernels_section = kernels;
   std::vector<std::byte> manifestBytes = serializeManifest(*manifest);
   QUERN_ASSIGN_OR_RETURN(

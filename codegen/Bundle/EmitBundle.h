@@ -8,6 +8,7 @@
 #ifndef QUERN_CODEGEN_BUNDLE_EMITBUNDLE_H
 #define QUERN_CODEGEN_BUNDLE_EMITBUNDLE_H
 
+#include "codegen/CUDA/AssemblePtx.h"
 #include "runtime/bundle/BundleWriter.h"
 #include "runtime/bundle/Manifest.h"
 
@@ -24,8 +25,10 @@ namespace quern {
 /// The generated code of one exec.kernel, and what one run of it costs at the
 /// full token count.
 struct KernelBinary {
-  std::vector<uint32_t> code; ///< SPIR-V words.
-  uint64_t idealBytes = 0;    ///< Each operand read or written once.
+  std::vector<uint32_t> code; ///< SPIR-V words, an ELF image or PTX.
+  /// One for each of BundleContents::architectures, in their order.
+  std::vector<Cubin> cubins;
+  uint64_t idealBytes = 0; ///< Each operand read or written once.
   uint64_t flops = 0;
 };
 
@@ -39,6 +42,7 @@ struct BundleContents {
   bundle::ModelT model;
   bundle::SamplingDefaultsT sampling;
   bundle::TargetT target;
+  std::vector<bundle::ArchitectureT> architectures;
   std::string compilerVersion;
   std::string compileOptions;
   std::string tokenizer;    ///< Serialised tokenizer; empty: none.

@@ -5,6 +5,7 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -146,6 +147,25 @@ LogicalResult ManifestBuilder::addWeights() {
   return success();
 }
 
+/// Plans the places of a kernel's cubins from `offset` on, which moves.
+static void addBinaries(const KernelBinary &from, bundle::KernelT &kernel,
+                        uint64_t &offset) {
+  constexpr uint64_t alignment = 16;
+  for (auto [index, cubin] : llvm::enumerate(from.cubins)) {
+    auto binary = std::make_unique<bundle::BinaryT>();
+    binary->architecture = index;
+    binary->code_offset = llvm::alignTo(offset, alignment);
+    binary->code_size = cubin.code.size();
+    binary->registers = cubin.resources.registers;
+    binary->spill_stores = cubin.resources.spillStores;
+    binary->spill_loads = cubin.resources.spillLoads;
+    binary->local_memory = cubin.resources.localMemory;
+    binary->workgroup_memory = cubin.resources.workgroupMemory;
+    offset = llvm::alignTo(binary->code_offset + binary->code_size, 4);
+    kernel.binaries.push_back(std::move(binary));
+  }
+}
+
 LogicalResult ManifestBuilder::addKernels() {
   uint64_t offset = 0;
   for (auto op : module.getOps<exec::KernelOp>()) {
@@ -171,6 +191,7 @@ LogicalResult ManifestBuilder::addKernels() {
     for (exec::Access access : launch->getAccesses())
       kernel->accesses.push_back(static_cast<bundle::Access>(access));
     offset += kernel->code_size;
+    addBinaries(binary->second, *kernel, offset);
     kernels[op.getSymName()] = target->kernels.size();
     requests[op.getSymName()] = op;
     target->kernels.push_back(std::move(kernel));
@@ -346,6 +367,9 @@ FailureOr<bundle::ManifestT> ManifestBuilder::build() {
   manifest.targets.push_back(std::make_unique<bundle::TargetProgramsT>());
   target = manifest.targets.back().get();
   target->target = std::make_unique<bundle::TargetT>(contents.target);
+  for (const bundle::ArchitectureT &architecture : contents.architectures)
+    target->architectures.push_back(
+        std::make_unique<bundle::ArchitectureT>(architecture));
   if (failed(addStates()) || failed(addWeights()) || failed(addKernels()) ||
       failed(addMemoryPlan()))
     return failure();

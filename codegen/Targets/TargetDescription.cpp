@@ -1,12 +1,12 @@
 //===- TargetDescription.cpp - Reading target descriptions ----------------===//
 #include "codegen/Targets/TargetDescription.h"
 
+#include "codegen/Targets/ExtendTarget.h"
 #include "runtime/base/Escape.h"
 #include "runtime/base/File.h"
 #include "runtime/base/Json.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 using namespace quern;
@@ -201,6 +201,20 @@ static Status checkConsistency(const TargetDescription &target) {
   return check(target.rowSubgroups, "row_subgroups");
 }
 
+/// Of CUDA: the code that is made, and what `quern inspect --resources`
+/// computes with (tools/quern/Resources.cpp).
+static void readCuda(ObjectReader &reader, TargetDescription &target) {
+  reader.read("cubins", target.cubins);
+  uint32_t number = 0;
+  double flops = 0;
+  reader.readObject("multiprocessor", [&](ObjectReader &sm) {
+    for (const char *member :
+         {"count", "registers", "shared_memory", "subgroups", "workgroups"})
+      sm.read(member, number, 0, 1 << 24);
+  });
+  reader.readNotNegative("peak_flops", flops);
+}
+
 static Status readTarget(JsonValue root, TargetDescription &target) {
   ObjectReader reader(root);
   reader.read("name", target.name);
@@ -214,6 +228,7 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
     reader.read("cpu", target.cpu);
   } else if (target.api == "cuda") {
     reader.read("cpu", target.cpu);
+    readCuda(reader, target);
   } else {
     readVersion(reader, target);
   }
@@ -273,39 +288,85 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
   return checkConsistency(target);
 }
 
+static const TargetFile *findFile(std::string_view name) {
+  const auto *file = std::ranges::find(targetFiles, name, &TargetFile::name);
+  return file == std::end(targetFiles) ? nullptr : file;
+}
+
+static std::optional<std::string_view> findText(std::string_view name) {
+  const TargetFile *file = findFile(name);
+  return file ? std::optional(file->text) : std::nullopt;
+}
+
+static Result<TargetDescription> parse(std::string_view json) {
+  TargetDescription target;
+  QUERN_ASSIGN_OR_RETURN(target.text, extendTarget(json, findText));
+  JsonLimits limits;
+  limits.maxBytes = maxTargetBytes;
+  QUERN_ASSIGN_OR_RETURN(JsonDocument document, parseJson(target.text, limits));
+  QUERN_RETURN_IF_ERROR(readTarget(document.root(), target));
+  return target;
+}
+
 Result<TargetDescription> quern::parseTarget(std::string_view json,
                                              std::string_view where) {
-  JsonLimits limits;
-  limits.maxBytes = 1 << 16;
-  TargetDescription target;
-  Result<JsonDocument> document = parseJson(json, limits);
-  Status status = document.isOk() ? readTarget(document->root(), target)
-                                  : std::move(document).takeStatus();
-  if (!status.isOk())
-    return std::move(status).withContext(where);
-  target.text = json;
+  Result<TargetDescription> target = parse(json);
+  if (!target.isOk())
+    return std::move(target).takeStatus().withContext(where);
+  return target;
+}
+
+/// What a bare API stands for.
+static const TargetFile *findDefault(std::string_view api) {
+  if (const TargetFile *file = findFile(std::string(api) + "-generic"))
+    return file;
+  if (api != "cpu" && api != "cuda")
+    return nullptr;
+  for (const TargetFile &file : targetFiles)
+    if (file.name.starts_with(std::string(api) + "-") &&
+        file.text.find("\"extends\"") == std::string_view::npos)
+      return &file;
+  return nullptr;
+}
+
+/// "sm_90a,sm_80" after "cuda:".
+static Result<TargetDescription> findArchitectures(std::string_view list) {
+  std::vector<std::string> names;
+  while (true) {
+    size_t comma = list.find(',');
+    names.emplace_back(list.substr(0, comma));
+    QUERN_RETURN_IF_ERROR(findTarget("cuda-" + names.back()).takeStatus());
+    if (std::ranges::count(names, names.back()) != 1)
+      return invalidArgument("target 'cuda:...' names " + names.back() +
+                             " twice");
+    if (comma == std::string_view::npos)
+      break;
+    list.remove_prefix(comma + 1);
+  }
+  QUERN_ASSIGN_OR_RETURN(TargetDescription target,
+                         findTarget("cuda-" + names.front()));
+  target.cubins = std::move(names);
   return target;
 }
 
 Result<TargetDescription> quern::findTarget(std::string_view spec) {
   if (spec.ends_with(".json")) {
     std::string path(spec);
-    QUERN_ASSIGN_OR_RETURN(std::string text, readWholeFile(path, 1 << 16));
+    QUERN_ASSIGN_OR_RETURN(std::string text,
+                           readWholeFile(path, maxTargetBytes));
     return parseTarget(text, quoteName(spec));
   }
-  std::string generic = std::string(spec) + "-generic";
+  constexpr std::string_view architectures = "cuda:";
+  if (spec.starts_with(architectures))
+    return findArchitectures(spec.substr(architectures.size()));
+  const TargetFile *file = findFile(spec);
+  if (!file)
+    file = findDefault(spec);
+  if (file)
+    return parseTarget(file->text, file->name);
   std::string names;
-  const TargetFile *least = nullptr; // The first of an API without generic.
-  for (const TargetFile &file : targetFiles) {
-    if (file.name == spec || file.name == generic)
-      return parseTarget(file.text, file.name);
-    if (!least && (spec == "cpu" || spec == "cuda") &&
-        file.name.starts_with(std::string(spec) + "-"))
-      least = &file;
-    names += (names.empty() ? "" : ", ") + std::string(file.name);
-  }
-  if (least)
-    return parseTarget(least->text, least->name);
+  for (const TargetFile &known : targetFiles)
+    names += (names.empty() ? "" : ", ") + std::string(known.name);
   return notFound("unknown target " + quoteName(spec) + ": expected one of " +
                   names + ", or the path of a .json file");
 }

@@ -26,12 +26,14 @@ enum class ReadAccess : uint8_t { Storage, Texel };
 struct TargetDescription {
   std::string name;                        ///< "vulkan-lavapipe"
   std::string summary;                     ///< One line for `quern targets`.
-  std::string api;                         ///< "vulkan" or "cpu"
+  std::string api;                         ///< "vulkan", "cuda" or "cpu"
   std::string apiVersion;                  ///< Least version of the API, "1.1".
   uint32_t spirvMajor = 1, spirvMinor = 3; ///< Only for Vulkan.
-  /// Only for CPUs: LLVM's names of the architecture and of the CPU whose
-  /// instructions may be used, "x86_64" and "x86-64-v3".
+  /// LLVM's names of the architecture (only for CPUs) and of the CPU or GPU
+  /// whose instructions may be used: "x86_64" and "x86-64-v3", "sm_80".
   std::string architecture, cpu;
+  /// Only for CUDA: architectures that get code of their own beside the PTX.
+  std::vector<std::string> cubins;
   std::vector<std::string> requiredFeatures; ///< Of the device at run time.
   /// Lower-case parts of device names that this target is for; may be empty.
   std::vector<std::string> devices;
@@ -89,7 +91,8 @@ struct TargetDescription {
   }
 
   double memoryBandwidth = 0; ///< Bytes per second, for estimates; 0 unknown.
-  std::string text;           ///< The file, byte for byte.
+  /// The file; of one that extends another all members in one object.
+  std::string text;
 
   /// "1.3"
   std::string getSpirvVersion() const {
@@ -103,8 +106,9 @@ Result<TargetDescription> parseTarget(std::string_view json,
                                       std::string_view where);
 
 /// A built-in target by name, the default of an API ("vulkan" gives
-/// "vulkan-generic", "cpu" the first CPU), or the file `spec` if it ends in
-/// ".json". NotFound lists the built-in names.
+/// "vulkan-generic", "cpu" and "cuda" the first that extends no other), or the
+/// file `spec` if it ends in ".json". "cuda:sm_90a,sm_80" is "cuda-sm_90a" with
+/// code for exactly these architectures. NotFound lists the built-in names.
 Result<TargetDescription> findTarget(std::string_view spec);
 
 /// Names of the built-in targets, sorted.

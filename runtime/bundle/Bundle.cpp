@@ -202,6 +202,16 @@ std::span<const std::byte> Bundle::getKernelCode(uint32_t target,
   return getKernels(target).subspan(entry.code_offset(), entry.code_size());
 }
 
+std::span<const std::byte> Bundle::getBinaryCode(uint32_t target,
+                                                 uint32_t kernel,
+                                                 uint32_t architecture) const {
+  const auto *binaries = getTarget(target).kernels()->Get(kernel)->binaries();
+  assert(binaries && architecture < binaries->size() &&
+         "architecture out of range");
+  const bundle::Binary &entry = *binaries->Get(architecture);
+  return getKernels(target).subspan(entry.code_offset(), entry.code_size());
+}
+
 Result<std::string> Bundle::readIR() const {
   auto entry =
       std::ranges::find(sections, SectionKind::IR, &SectionEntry::kind);

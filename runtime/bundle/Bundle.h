@@ -62,6 +62,9 @@ public:
   /// The code of one kernel: 4-byte aligned, a multiple of 4 bytes.
   std::span<const std::byte> getKernelCode(uint32_t target,
                                            uint32_t kernel) const;
+  /// Its code for the architecture of that number.
+  std::span<const std::byte> getBinaryCode(uint32_t target, uint32_t kernel,
+                                           uint32_t architecture) const;
   /// The kernels section of a target.
   std::span<const std::byte> getKernels(uint32_t target) const;
 

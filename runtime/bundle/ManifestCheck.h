@@ -77,6 +77,7 @@ public:
                 std::string place);
 
   Status checkDescription();
+  Status checkArchitectures();
   Status checkKernels();
   Status checkProgramSet();
   Status checkStepBuffers();
@@ -85,6 +86,8 @@ public:
 
 private:
   Status checkKernel(const std::string &at, const bundle::Kernel &kernel);
+  Status checkBinaries(const std::string &at, const bundle::Kernel &kernel,
+                       uint64_t sectionSize);
   Status checkStepBuffer(const std::string &at,
                          const bundle::StepBuffer &buffer);
   Status checkStepShape(const std::string &at,

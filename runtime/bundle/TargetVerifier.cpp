@@ -41,6 +41,7 @@ Status Checker::checkTargets() {
                                " sections");
     TargetChecker checker(*this, target, place);
     QUERN_RETURN_IF_ERROR(checker.checkDescription());
+    QUERN_RETURN_IF_ERROR(checker.checkArchitectures());
     QUERN_RETURN_IF_ERROR(checker.checkKernels());
     QUERN_RETURN_IF_ERROR(checker.checkProgramSet());
     QUERN_RETURN_IF_ERROR(checker.checkStepBuffers());
@@ -159,7 +160,51 @@ Status TargetChecker::checkKernel(const std::string &at,
   if (kernel.code_offset() % 4 != 0)
     return broken(at, "code_offset is " + std::to_string(kernel.code_offset()) +
                           ", expected a multiple of 4");
+  QUERN_RETURN_IF_ERROR(checkBinaries(at, kernel, section.size()));
   return checkCode(
       at, *target.target(), kernel,
       std::span(section).subspan(kernel.code_offset(), kernel.code_size()));
+}
+
+/// Each kernel has one binary for each architecture, in their order. Devices
+/// look into the code.
+Status TargetChecker::checkBinaries(const std::string &at,
+                                    const bundle::Kernel &kernel,
+                                    uint64_t sectionSize) {
+  uint32_t count = sizeOf(kernel.binaries());
+  if (count != sizeOf(target.architectures()))
+    return broken(at, "has " + std::to_string(count) + " binaries, expected " +
+                          std::to_string(sizeOf(target.architectures())) +
+                          ", one for each architecture");
+  for (uint32_t i = 0; i < count; ++i) {
+    const bundle::Binary &binary = *kernel.binaries()->Get(i);
+    std::string place = element(at, "binaries", i);
+    QUERN_RETURN_IF_ERROR(
+        checkBetween(place, "architecture", binary.architecture(), i, i));
+    QUERN_RETURN_IF_ERROR(checkRange(place, binary.code_offset(),
+                                     binary.code_size(), sectionSize,
+                                     "kernels section"));
+    if (binary.code_offset() % 16 != 0)
+      return broken(place, "code_offset is " +
+                               std::to_string(binary.code_offset()) +
+                               ", expected a multiple of 16");
+  }
+  return Status::ok();
+}
+
+Status TargetChecker::checkArchitectures() {
+  std::set<std::string_view> names;
+  QUERN_RETURN_IF_ERROR(checkBetween(place + ".architectures", "length",
+                                     sizeOf(target.architectures()), 0, 64));
+  for (uint32_t i = 0; i < sizeOf(target.architectures()); ++i) {
+    const bundle::Architecture &entry = *target.architectures()->Get(i);
+    std::string at = element(place, "architectures", i);
+    QUERN_RETURN_IF_ERROR(checker.checkUniqueName(at, entry.name(), names));
+    QUERN_RETURN_IF_ERROR(checker.checkTexts(at + ".required_features",
+                                             entry.required_features(), 256));
+    QUERN_RETURN_IF_ERROR(checker.checkText(at + ".description",
+                                            entry.description(),
+                                            Presence::Optional, kMaxTextBytes));
+  }
+  return Status::ok();
 }

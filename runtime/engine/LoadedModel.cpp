@@ -213,12 +213,16 @@ BufferRange LoadedModel::resolveWeight(uint64_t offset, uint64_t size) const {
 
 Status LoadedModel::createKernels() {
   const auto *list = getTarget().kernels();
+  std::optional<uint32_t> architecture =
+      selectArchitecture(getTarget(), device->getInfo());
   for (uint32_t i = 0; i != list->size(); ++i) {
     const bundle::Kernel &kernel = *list->Get(i);
     KernelDescription description;
     description.name = toView(kernel.name());
     description.entryPoint = toView(kernel.entry_point());
-    description.code = bundle->getKernelCode(target, i);
+    description.code = architecture
+                           ? bundle->getBinaryCode(target, i, *architecture)
+                           : bundle->getKernelCode(target, i);
     description.workgroupSize = convert(kernel.workgroup_size());
     description.subgroupSize = kernel.subgroup_size();
     description.workgroupMemory = kernel.workgroup_memory();

@@ -81,7 +81,25 @@ Result<uint32_t> quern::selectTarget(const bundle::Manifest &manifest,
     return notFound("the bundle has no target " + quoteName(name) +
                     ", only: " + (names.empty() ? "none" : names));
   return unsupported("no program set of the bundle runs on " +
-                     describeDevice(device) + reasons);
+                     describeDevice(device) + reasons +
+                     "; compile the model for this device: `quern compile "
+                     "--target` takes the name that `quern probe` prints");
+}
+
+std::optional<uint32_t>
+quern::selectArchitecture(const bundle::TargetPrograms &programs,
+                          const DeviceInfo &device) {
+  const auto *architectures = programs.architectures();
+  for (uint32_t i = 0; architectures && i != architectures->size(); ++i) {
+    const auto *features = architectures->Get(i)->required_features();
+    // A binary that needs nothing would run anywhere: there is no such code.
+    bool fits = features && features->size() != 0;
+    for (uint32_t f = 0; fits && f != features->size(); ++f)
+      fits = device.hasFeature(toView(features->Get(f)));
+    if (fits)
+      return i;
+  }
+  return std::nullopt;
 }
 
 MemoryNeed quern::computeMemoryNeed(const bundle::Manifest &manifest,

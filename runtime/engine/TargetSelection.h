@@ -6,6 +6,7 @@
 #include "runtime/bundle/Manifest.h"
 #include "runtime/device/Device.h"
 
+#include <optional>
 #include <string_view>
 
 namespace quern {
@@ -20,6 +21,11 @@ Status checkTarget(const bundle::TargetPrograms &target,
 /// `name` if that is not empty.
 Result<uint32_t> selectTarget(const bundle::Manifest &manifest,
                               const DeviceInfo &device, std::string_view name);
+
+/// The architecture whose binaries the device runs: the first of which it has
+/// all features. Nothing: the code that runs on all is to be taken.
+std::optional<uint32_t> selectArchitecture(const bundle::TargetPrograms &target,
+                                           const DeviceInfo &device);
 
 /// What one model needs of a device's memory, in bytes.
 struct MemoryNeed {

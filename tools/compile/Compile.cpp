@@ -22,6 +22,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 
 using namespace mlir;
 
@@ -47,6 +48,7 @@ private:
   Status readInput(const ModelDir &directory);
   Status import();
   Status runPasses();
+  Status chooseAssembler();
   Status generateKernels();
   Status writeBundle();
   Status printIR();
@@ -59,6 +61,8 @@ private:
   std::optional<Phase> lastPhase;
   DataType compute = DataType::F32;
   TargetDescription target;
+  std::optional<PtxAssembler> assembler;
+  std::vector<std::string> notes; ///< For the end of the report.
   CheckpointInput input;
   ImportReport importReport;
   OwningOpRef<ModuleOp> module;
@@ -162,8 +166,42 @@ Status Compilation::printIR() {
   return Status::ok();
 }
 
+/// What is not there is left out, unless it was asked for.
+Status Compilation::chooseAssembler() {
+  if (target.cubins.empty() || options.ptxas == "none")
+    return Status::ok();
+  Result<PtxAssembler> found = PtxAssembler::find(options.ptxas);
+  bool isWanted = !options.ptxas.empty() || std::getenv("QUERN_PTXAS");
+  if (!found.isOk() && !isWanted) {
+    notes.push_back("the bundle holds PTX alone, which the driver assembles "
+                    "when the model is loaded: " +
+                    found.getStatus().getMessage());
+    return Status::ok();
+  }
+  if (!found.isOk())
+    return std::move(found).takeStatus();
+  assembler = std::move(*found);
+  std::erase_if(target.cubins, [&](const std::string &architecture) {
+    if (assembler->knows(architecture))
+      return false;
+    notes.push_back("no code for " + architecture + ", which " +
+                    assembler->getPath() + " does not know; PTX is there");
+    return true;
+  });
+  for (const std::string &architecture : target.cubins) {
+    QUERN_ASSIGN_OR_RETURN(bundle::ArchitectureT described,
+                           describeArchitecture(architecture, target,
+                                                assembler->getMajorVersion()));
+    contents.architectures.push_back(std::move(described));
+  }
+  return Status::ok();
+}
+
 Status Compilation::generateKernels() {
+  QUERN_RETURN_IF_ERROR(chooseAssembler());
   CodegenOptions codegen;
+  codegen.assembler = assembler ? &*assembler : nullptr;
+  codegen.warn = [&](const std::string &warning) { notes.push_back(warning); };
   codegen.threads = options.threads;
   codegen.dumpDir = options.emitKernels;
   codegen.progress = [&](uint64_t done, uint64_t total) {
@@ -216,6 +254,9 @@ void Compilation::report(double seconds) {
   summary.peakResidentBytes = memory.getPeakBytes();
   std::fputs(formatQuality(summary.bundle, options.verbose).c_str(), stdout);
   std::fputs(formatSummary(summary).c_str(), stdout);
+  std::fputs(formatSpills(contents).c_str(), stdout);
+  for (const std::string &note : notes)
+    std::fprintf(stderr, "quern: note: %s\n", note.c_str());
 }
 
 Status Compilation::run() {

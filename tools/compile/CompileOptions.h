@@ -17,10 +17,13 @@ struct CompileOptions {
   /// A built-in target, a JSON file, or "native": the description that fits the
   /// best device of this machine.
   std::string target = "native";
-  uint64_t context = 4096;    ///< Longest sequence in tokens.
-  uint64_t slots = 4;         ///< Sequences that live at the same time.
-  uint64_t pageSize = 32;     ///< Tokens of a KV page.
-  uint64_t prefill = 512;     ///< Tokens of the prefill program.
+  uint64_t context = 4096; ///< Longest sequence in tokens.
+  uint64_t slots = 4;      ///< Sequences that live at the same time.
+  uint64_t pageSize = 32;  ///< Tokens of a KV page.
+  uint64_t prefill = 512;  ///< Tokens of the prefill program.
+  /// The assembler of CUDA code; empty: wherever it is found, if it is; "none":
+  /// PTX alone.
+  std::string ptxas;
   std::string compute;        ///< f32, f16, bf16; empty: the target's choice.
   QuantizeOptions quantize;   ///< Element types of the weights.
   std::string compileTo;      ///< Stop after this phase and print the IR.

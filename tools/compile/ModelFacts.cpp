@@ -76,6 +76,23 @@ void describeTarget(const TargetDescription &description,
   target.description = description.text;
 }
 
+Result<bundle::ArchitectureT>
+describeArchitecture(const std::string &architecture,
+                     const TargetDescription &target, unsigned cudaVersion) {
+  bundle::ArchitectureT described;
+  described.name = architecture;
+  // runtime/device/cuda/CudaQuery.cpp says which features a device has.
+  described.required_features = {"cubin-" + architecture,
+                                 "cuda-" + std::to_string(cudaVersion)};
+  described.description = target.text;
+  if (target.cubins.size() != 1) {
+    QUERN_ASSIGN_OR_RETURN(TargetDescription own,
+                           findTarget("cuda-" + architecture));
+    described.description = own.text;
+  }
+  return described;
+}
+
 void describeMemory(ModuleOp module, CompileSummary &summary) {
   for (Operation &op : module.getOps()) {
     if (auto weight = dyn_cast<exec::WeightOp>(op)) {

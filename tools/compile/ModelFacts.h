@@ -21,6 +21,12 @@ void describeModel(const CheckpointInput &input, const CompileOptions &options,
 void describeTarget(const TargetDescription &description,
                     bundle::TargetT &target);
 
+/// What a cubin is for. `target` describes the architecture itself if it is for
+/// that alone, else the built-in target of its name does.
+Result<bundle::ArchitectureT>
+describeArchitecture(const std::string &architecture,
+                     const TargetDescription &target, unsigned cudaVersion);
+
 /// Reads memory needs and dispatch counts off the planned module.
 void describeMemory(mlir::ModuleOp module, CompileSummary &summary);
 

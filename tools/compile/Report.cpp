@@ -75,6 +75,27 @@ std::string formatSummary(const CompileSummary &summary) {
   return table.print();
 }
 
+std::string formatSpills(const BundleContents &contents) {
+  std::string text;
+  for (size_t i = 0; i != contents.architectures.size(); ++i) {
+    size_t count = 0;
+    uint32_t most = 0;
+    for (const auto &entry : contents.kernels) {
+      const KernelResources &resources = entry.second.cubins[i].resources;
+      count += resources.spillStores != 0;
+      most = std::max(most, resources.spillStores);
+    }
+    if (count != 0)
+      text += "  " + contents.architectures[i].name + ": " +
+              std::to_string(count) + " of " +
+              std::to_string(contents.kernels.size()) + " kernels, at most " +
+              std::to_string(most) + " bytes of a thread\n";
+  }
+  if (!text.empty())
+    text = "Registers spilled to memory (`quern inspect --resources`)\n" + text;
+  return text;
+}
+
 /// "layers.3" of "model.layers.3.mlp.down_proj.weight.plain", "" outside.
 static std::string getLayerName(const std::string &weight) {
   size_t begin = weight.find("layers.");

@@ -43,6 +43,10 @@ struct CompileSummary {
 /// sum of squared errors).
 std::string formatQuality(const BundleSummary &bundle, bool verbose);
 
+/// Kernels whose registers did not fit, by architecture; empty if there are
+/// none.
+std::string formatSpills(const BundleContents &contents);
+
 /// The closing table.
 std::string formatSummary(const CompileSummary &summary);
 

@@ -50,7 +50,8 @@ void tool::addCompileCommand(CLI::App &app, Command &selected) {
                       "The bundle (or with --compile-to the IR) to write");
   command
       ->add_option("--target", options->target,
-                   "A target of `quern targets`, a JSON file, or native")
+                   "A target of `quern targets`, a JSON file, native, or "
+                   "cuda:ARCH,ARCH... for code of these NVIDIA architectures")
       ->capture_default_str();
   command
       ->add_option("--context", options->context, "Longest sequence in tokens")
@@ -76,6 +77,9 @@ void tool::addCompileCommand(CLI::App &app, Command &selected) {
                    "Element type of activations and KV cache (default: what "
                    "the target prefers)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  command->add_option("--ptxas", options->ptxas,
+                      "The assembler for CUDA targets, or none: PTX alone "
+                      "(default: $QUERN_PTXAS, on PATH, that of a toolkit)");
   addQuantizeOptions(*command, options->quantize);
   command->add_option("--compile-to", options->compileTo,
                       "Stop after import, graph, shape, quantize, lower or "
@@ -84,7 +88,7 @@ void tool::addCompileCommand(CLI::App &app, Command &selected) {
   command->add_option("--dump-ir-dir", options->dumpIRDir,
                       "Write the IR after each pass to this folder");
   command->add_option("--emit-kernels", options->emitKernels,
-                      "Write IR and SPIR-V of each kernel to this folder");
+                      "Write IR and code of each kernel to this folder");
   command->add_option("--threads", options->threads,
                       "Threads that compile kernels (default: all cores)");
   command->add_flag("--strict-weights", options->strictWeights,

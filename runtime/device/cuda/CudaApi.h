@@ -18,6 +18,7 @@ enum Code : int {
   Success = 0,
   OutOfMemory = 2,
   NoDevice = 100,
+  InvalidImage = 200,
   NoBinaryForGpu = 209,
   InvalidPtx = 218,
   UnsupportedPtxVersion = 222,

@@ -1,7 +1,8 @@
-//===- CudaKernel.cpp - Kernels from PTX ----------------------------------===//
+//===- CudaKernel.cpp - Kernels from PTX and cubins -----------------------===//
 
 #include "runtime/device/cuda/CudaKernel.h"
 
+#include "runtime/device/cuda/CubinHeader.h"
 #include "runtime/device/cuda/PtxHeader.h"
 
 #include <array>
@@ -29,6 +30,31 @@ static Status checkHeader(const PtxHeader &header,
   return Status::ok();
 }
 
+/// The text of a module of PTX, as far as its zero.
+static Result<std::string> readPtx(const KernelDescription &desc,
+                                   const PhysicalDevice &device) {
+  std::string text(reinterpret_cast<const char *>(desc.code.data()),
+                   desc.code.size());
+  if (size_t end = text.find('\0'); end != std::string::npos)
+    text.resize(end);
+  QUERN_ASSIGN_OR_RETURN(PtxHeader header,
+                         readPtxHeader(text, desc.entryPoint));
+  QUERN_RETURN_IF_ERROR(checkHeader(header, desc, device));
+  return text;
+}
+
+/// The bytes of a cubin. The driver says whether it is for the device.
+static Result<std::string> readCubin(const KernelDescription &desc) {
+  QUERN_ASSIGN_OR_RETURN(size_t bytes,
+                         readCubinParameterBytes(desc.code, desc.entryPoint));
+  if (bytes != desc.arguments.size() * sizeof(DevicePointer))
+    return corrupt("the code takes " + std::to_string(bytes) +
+                   " bytes of parameters, expected " +
+                   std::to_string(desc.arguments.size()) + " addresses");
+  return std::string(reinterpret_cast<const char *>(desc.code.data()),
+                     desc.code.size());
+}
+
 /// Of what the driver's compiler said, the first lines.
 static std::string shorten(std::string text) {
   constexpr size_t limit = 400;
@@ -39,7 +65,7 @@ static std::string shorten(std::string text) {
   return text;
 }
 
-static Status loadModule(CudaContext &context, const std::string &text,
+static Status loadModule(CudaContext &context, const std::string &image,
                          Module &module) {
   std::array<char, 4096> log = {};
   std::array<JitOption, 2> options = {JitErrorLogBuffer,
@@ -47,7 +73,7 @@ static Status loadModule(CudaContext &context, const std::string &text,
   std::array<void *, 2> values = {log.data(),
                                   reinterpret_cast<void *>(log.size() - 1)};
   Code code = context.functions.cuModuleLoadDataEx(
-      &module, text.c_str(), static_cast<unsigned>(options.size()),
+      &module, image.c_str(), static_cast<unsigned>(options.size()),
       options.data(), values.data());
   if (code == UnsupportedPtxVersion)
     return unsupported(
@@ -56,6 +82,14 @@ static Status loadModule(CudaContext &context, const std::string &text,
         describeCode(context.functions, code) +
         "): update the driver, or compile the model anew for it");
   std::string said = shorten(log.data());
+  if (code == NoBinaryForGpu || code == InvalidImage)
+    return unsupported("the driver (CUDA " +
+                       formatVersion(context.functions.driverVersion) +
+                       ") does not take the bundle's code for the GPU '" +
+                       context.physical.info.name + "' (" +
+                       describeCode(context.functions, code) +
+                       "): update the driver, or let it compile the PTX of "
+                       "the bundle with QUERN_CUDA_PTX=1");
   return context.check(code, "the driver can't compile the code" +
                                  (said.empty() ? "" : " (" + said + ")"));
 }
@@ -78,15 +112,11 @@ static Status checkFunction(CudaContext &context, const CudaKernel &kernel) {
 
 static Status create(CudaContext &context, const KernelDescription &desc,
                      CudaKernel &kernel) {
-  // The driver wants a zero behind the text.
-  std::string text(reinterpret_cast<const char *>(desc.code.data()),
-                   desc.code.size());
-  if (size_t end = text.find('\0'); end != std::string::npos)
-    text.resize(end);
-  QUERN_ASSIGN_OR_RETURN(PtxHeader header,
-                         readPtxHeader(text, desc.entryPoint));
-  QUERN_RETURN_IF_ERROR(checkHeader(header, desc, context.physical));
-  QUERN_RETURN_IF_ERROR(loadModule(context, text, kernel.module));
+  // A copy: the driver wants a zero behind a text and an aligned image.
+  QUERN_ASSIGN_OR_RETURN(std::string image,
+                         isCubin(desc.code) ? readCubin(desc)
+                                            : readPtx(desc, context.physical));
+  QUERN_RETURN_IF_ERROR(loadModule(context, image, kernel.module));
   QUERN_RETURN_IF_ERROR(context.check(
       context.functions.cuModuleGetFunction(&kernel.function, kernel.module,
                                             desc.entryPoint.c_str()),

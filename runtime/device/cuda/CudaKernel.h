@@ -1,4 +1,4 @@
-//===- CudaKernel.h - Kernels from PTX ---------------------------*- C++
+//===- CudaKernel.h - Kernels from PTX and cubins ----------------*- C++
 //-*-===//
 #ifndef QUERN_RUNTIME_DEVICE_CUDA_CUDAKERNEL_H
 #define QUERN_RUNTIME_DEVICE_CUDA_CUDAKERNEL_H
@@ -15,8 +15,9 @@ struct CudaKernel {
 };
 using KernelTable = HandleTable<KernelHandle, CudaKernel>;
 
-/// The driver compiles the PTX for the device (and keeps the result in its own
-/// cache). Each argument is one parameter, the address of its first byte.
+/// From the image of a cubin, or from PTX, which the driver compiles for the
+/// device (and keeps the result in its own cache). Each argument is one
+/// parameter, the address of its first byte.
 Result<CudaKernel> createKernel(CudaContext &context,
                                 const KernelDescription &desc);
 

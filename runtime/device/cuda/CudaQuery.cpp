@@ -6,6 +6,8 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cstdlib>
+#include <cstring>
 
 using namespace quern;
 using namespace quern::cuda;
@@ -14,6 +16,8 @@ using namespace quern::cuda;
 static constexpr uint32_t maxArguments = 256;
 /// The oldest architecture that any of our targets is for.
 static constexpr unsigned firstArchitecture = 80;
+/// The oldest driver is one for CUDA 12.0 (CudaLoader.cpp).
+static constexpr int firstDriverMajor = 12;
 
 static DeviceLimits makeLimits(const CudaFunctions &f, DeviceOrdinal device,
                                uint64_t memoryBytes) {
@@ -39,6 +43,21 @@ static DeviceLimits makeLimits(const CudaFunctions &f, DeviceOrdinal device,
   return limits;
 }
 
+/// What cubins ask for: exactly this architecture, and a driver at least of the
+/// major version that assembled them. QUERN_CUDA_PTX=1 leaves it to the driver
+/// to assemble the PTX.
+static void addBinaryFeatures(int driverVersion, PhysicalDevice &device) {
+  const char *ptx = std::getenv("QUERN_CUDA_PTX");
+  if (ptx && std::strcmp(ptx, "1") == 0)
+    return;
+  std::vector<std::string> &features = device.info.features;
+  std::string own = "cubin-sm_" + std::to_string(device.architecture);
+  features.push_back(own);
+  features.push_back(own + "a");
+  for (int major = firstDriverMajor; major <= driverVersion / 1000; ++major)
+    features.push_back("cuda-" + std::to_string(major));
+}
+
 static Result<PhysicalDevice> describe(const CudaFunctions &f, int ordinal) {
   PhysicalDevice device;
   int major = 0, minor = 0, integrated = 0;
@@ -61,9 +80,11 @@ static Result<PhysicalDevice> describe(const CudaFunctions &f, int ordinal) {
   info.api = "cuda";
   info.apiVersion = formatVersion(f.driverVersion);
   info.name = name.data();
-  info.driver = "CUDA " + info.apiVersion;
+  info.driver =
+      "CUDA " + info.apiVersion + ", sm_" + std::to_string(device.architecture);
   info.sharesHostMemory = integrated != 0;
   info.limits = makeLimits(f, device.ordinal, bytes);
+  addBinaryFeatures(f.driverVersion, device);
   // Code for sm_80 runs on all later ones, code for sm_90a on sm_90 alone.
   for (unsigned sm = firstArchitecture; sm <= device.architecture; ++sm)
     info.features.push_back("sm_" + std::to_string(sm));

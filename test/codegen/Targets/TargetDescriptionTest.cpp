@@ -110,3 +110,75 @@ TEST(TargetDescription, ErrorsNameTheMember) {
   EXPECT_NE(errorOf(tooWide).find("$.subgroups_per_workgroup"),
             std::string::npos);
 }
+
+/// An extension has what it says and all else of what it extends.
+TEST(TargetDescription, TargetsExtendOthers) {
+  Result<TargetDescription> base = findTarget("cuda-sm_80");
+  Result<TargetDescription> ada = findTarget("cuda-sm_89");
+  ASSERT_TRUE(base.isOk() && ada.isOk());
+  EXPECT_EQ(ada->name, "cuda-sm_89");
+  EXPECT_EQ(ada->cubins, std::vector<std::string>{"sm_89"});
+  EXPECT_EQ(ada->cpu, base->cpu);
+  EXPECT_EQ(ada->subgroupSize, 32u);
+  EXPECT_NE(ada->memoryBandwidth, base->memoryBandwidth);
+  // Its text stands for itself.
+  EXPECT_EQ(ada->text.find("extends"), std::string::npos);
+  Result<TargetDescription> again = parseTarget(ada->text, "again");
+  ASSERT_TRUE(again.isOk()) << again.getStatus().getMessage();
+  EXPECT_EQ(again->memoryBandwidth, ada->memoryBandwidth);
+
+  Result<TargetDescription> mine = parseTarget(
+      R"({"extends": "cuda-sm_89", "name": "mine", "gemv": {"rows": 8}})",
+      "t.json");
+  ASSERT_TRUE(mine.isOk()) << mine.getStatus().getMessage();
+  EXPECT_EQ(mine->name, "mine");
+  EXPECT_EQ(mine->gemvRows, 8u);
+  EXPECT_EQ(mine->memoryBandwidth, ada->memoryBandwidth);
+}
+
+TEST(TargetDescription, RefusesBadExtensions) {
+  EXPECT_EQ(errorOf(R"({"extends": "cuda-sm_1"})"),
+            "t.json: $.extends: no built-in target 'cuda-sm_1'");
+  EXPECT_NE(errorOf(R"({"extends": 7})").find("$.extends"), std::string::npos);
+  EXPECT_NE(errorOf(R"({"extends": "cuda-sm_80", "gemv": {"row": 8}})")
+                .find("$.gemv"),
+            std::string::npos);
+  EXPECT_NE(
+      errorOf(R"({"extends": "cuda-sm_80", "cubin": []})").find("$.cubin"),
+      std::string::npos);
+}
+
+TEST(TargetDescription, CudaListsArchitectures) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(findTarget("cuda")->name, "cuda-sm_80");
+  EXPECT_GE(findTarget("cuda")->cubins.size(), 6u);
+  Result<TargetDescription> hopper = findTarget("cuda:sm_90a");
+  ASSERT_TRUE(hopper.isOk()) << hopper.getStatus().getMessage();
+  EXPECT_EQ(hopper->name, "cuda-sm_90a");
+  EXPECT_EQ(hopper->cubins, Names{"sm_90a"});
+  Result<TargetDescription> two = findTarget("cuda:sm_80,sm_120a");
+  ASSERT_TRUE(two.isOk()) << two.getStatus().getMessage();
+  EXPECT_EQ(two->name, "cuda-sm_80");
+  EXPECT_EQ(two->cubins, (Names{"sm_80", "sm_120a"}));
+  for (const char *bad : {"cuda:", "cuda:sm_75", "cuda:sm_80,", "cuda:,sm_80",
+                          "cuda:sm_80,generic", "cuda:sm_80 sm_86"}) {
+    Status status = findTarget(bad).getStatus();
+    EXPECT_EQ(status.getCode(), StatusCode::NotFound) << bad;
+    EXPECT_NE(status.getMessage().find("cuda-sm_90a"), std::string::npos);
+  }
+  EXPECT_EQ(findTarget("cuda:sm_80,sm_80").getStatus().getCode(),
+            StatusCode::InvalidArgument);
+}
+
+/// Each architecture for which the default target makes code has a target file
+/// of its own, for that alone.
+TEST(TargetDescription, EachArchitectureHasItsFile) {
+  Result<TargetDescription> base = findTarget("cuda");
+  ASSERT_TRUE(base.isOk());
+  for (const std::string &architecture : base->cubins) {
+    Result<TargetDescription> own = findTarget("cuda:" + architecture);
+    ASSERT_TRUE(own.isOk()) << own.getStatus().getMessage();
+    EXPECT_EQ(own->cubins, std::vector<std::string>{architecture});
+    EXPECT_GT(own->memoryBandwidth, 0);
+  }
+}

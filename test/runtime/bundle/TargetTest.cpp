@@ -148,6 +148,68 @@ TEST_F(TargetTest, CodeOutsideOfItsSection) {
                       ": code_offset is ");
 }
 
+/// Gives all kernels code for two architectures: their own code again.
+static void addBinaries(TinyBundle &tiny) {
+  for (const char *name : {"sm_80", "sm_90a"}) {
+    auto architecture = std::make_unique<bundle::ArchitectureT>();
+    architecture->name = name;
+    architecture->required_features = {std::string("cubin-") + name, "cuda-13"};
+    tiny.target().architectures.push_back(std::move(architecture));
+  }
+  for (auto &kernel : tiny.target().kernels)
+    for (uint32_t i : {0u, 1u}) {
+      auto binary = std::make_unique<bundle::BinaryT>();
+      binary->architecture = i;
+      binary->code_offset = 16 * i;
+      binary->code_size = 8;
+      kernel->binaries.push_back(std::move(binary));
+    }
+}
+
+TEST_F(TargetTest, CodeForArchitectures) {
+  expectAccepted(addBinaries);
+  auto refuse = [&](const std::function<void(TinyBundle &)> &change,
+                    std::string_view message) {
+    expectRefused(
+        [&](TinyBundle &tiny) {
+          addBinaries(tiny);
+          change(tiny);
+        },
+        "targets[0]" + std::string(message));
+  };
+  refuse([](TinyBundle &tiny) { tiny.target().architectures[0]->name = ""; },
+         ".architectures[0].name: empty");
+  refuse(
+      [](TinyBundle &tiny) { tiny.target().architectures[1]->name = "sm_80"; },
+      ".architectures[1].name: 'sm_80' is the name of another one");
+  refuse(
+      [](TinyBundle &tiny) {
+        tiny.target().architectures[0]->required_features = {""};
+      },
+      ".architectures[0].required_features: empty");
+  refuse([](TinyBundle &tiny) { tiny.target().architectures.pop_back(); },
+         ".kernels[0]: has 2 binaries, expected 1");
+  refuse([](TinyBundle &tiny) { tiny.target().kernels[1]->binaries.clear(); },
+         ".kernels[1]: has 0 binaries, expected 2");
+  auto refuseBinary = [&](const std::function<void(bundle::BinaryT &)> &change,
+                          const std::string &message) {
+    refuse(
+        [&](TinyBundle &tiny) {
+          change(*tiny.target().kernels[1]->binaries[1]);
+        },
+        ".kernels[1].binaries[1]: " + message);
+  };
+  refuseBinary([](bundle::BinaryT &binary) { binary.architecture = 0; },
+               "architecture is 0");
+  refuseBinary([](bundle::BinaryT &binary) { binary.code_offset = 8; },
+               "code_offset is 8, expected a multiple of 16");
+  refuseBinary([](bundle::BinaryT &binary) { binary.code_size = 0; },
+               "size is 0");
+  refuseBinary(
+      [](bundle::BinaryT &binary) { binary.code_size = uint64_t(1) << 40; },
+      "1099511627776 bytes at offset 16");
+}
+
 TEST_F(TargetTest, CodeIsNotSpirv) {
   expectRefused([](TinyBundle &tiny) { setWord(tiny, 0, 0x464c457f); },
                 "targets[0].kernels[0]: code begins with 1179403647, expected "

@@ -124,6 +124,37 @@ TEST(TargetSelection, NamesTheReason) {
               HasSubstr("no target 'other', only: 'fake'"));
 }
 
+/// A device takes code for exactly its architecture, and only of a driver that
+/// reads it.
+TEST(TargetSelection, ChoosesTheArchitecture) {
+  bundle::TargetProgramsT programs;
+  programs.target = std::make_unique<bundle::TargetT>();
+  programs.target->name = programs.target->api = "cuda";
+  auto add = [&](const char *name, std::vector<std::string> features) {
+    auto architecture = std::make_unique<bundle::ArchitectureT>();
+    architecture->name = name;
+    architecture->required_features = std::move(features);
+    programs.architectures.push_back(std::move(architecture));
+  };
+  auto select = [&](std::vector<std::string> features) {
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(bundle::TargetPrograms::Pack(builder, &programs));
+    DeviceInfo info = makeVulkanInfo();
+    info.features = std::move(features);
+    return selectArchitecture(*flatbuffers::GetRoot<bundle::TargetPrograms>(
+                                  builder.GetBufferPointer()),
+                              info);
+  };
+  EXPECT_EQ(select({"cubin-sm_80"}), std::nullopt);
+  add("sm_86", {"cubin-sm_86", "cuda-13"});
+  add("sm_90a", {"cubin-sm_90a", "cuda-13"});
+  add("empty", {});
+  EXPECT_EQ(select({"sm_86", "cubin-sm_89", "cuda-13"}), std::nullopt);
+  EXPECT_EQ(select({"cuda-12", "cuda-13", "cubin-sm_90a"}), 1u);
+  EXPECT_EQ(select({"cuda-12", "cubin-sm_90a"}), std::nullopt);
+  EXPECT_EQ(select({"cubin-sm_86", "cuda-13"}), 0u);
+}
+
 // Group 58: said with the numbers, before anything is allocated.
 TEST(LoadedModel, TooLargeForTheDevice) {
   FakeModelOptions options;
