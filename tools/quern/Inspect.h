@@ -24,9 +24,13 @@ struct InspectOptions {
   bool json = false;
   bool ir = false;        ///< Print the IR.
   std::string spirvName;  ///< Disassemble this kernel.
+  std::string ptxName;    ///< Print the PTX of this kernel.
+  std::string sassName;   ///< Disassemble this kernel's code of `architecture`.
+  bool resources = false; ///< Print what kernels take of a GPU.
   std::string htmlPath;   ///< Write the page here.
-  bool raw = false;       ///< With spirvName: the module as it is.
+  bool raw = false;       ///< With a name: the module as it is.
   std::string targetName; ///< Of which target; the first if empty.
+  std::string architecture; ///< "sm_90a"; the first if empty.
 };
 
 /// Opens, verifies and shows the bundle on the standard output.

@@ -20,17 +20,32 @@ void tool::addInspectCommand(CLI::App &app, Command &selected) {
   CLI::Option_group *view = command->add_option_group("view");
   view->add_flag("--json", options->json, "Print JSON");
   view->add_flag("--ir", options->ir, "Print the IR that the bundle holds");
-  CLI::Option *spirv = view->add_option(
-      "--spirv", options->spirvName, "Disassemble a kernel (with spirv-dis)");
+  view->add_option("--spirv", options->spirvName,
+                   "Disassemble a kernel (with spirv-dis)");
+  view->add_option("--ptx", options->ptxName, "Print the PTX of a kernel");
+  CLI::Option *sass =
+      view->add_option("--sass", options->sassName,
+                       "Disassemble a kernel's code for an NVIDIA architecture "
+                       "(with nvdisasm)");
+  view->add_flag("--resources", options->resources,
+                 "What kernels take of NVIDIA GPUs: registers, spills, shared "
+                 "memory, occupancy, roofline time");
   view->add_option("--html", options->htmlPath,
                    "Write one self-contained page to this file");
   view->require_option(0, 1);
-  command
-      ->add_flag("--raw", options->raw,
-                 "With --spirv: write the module as it is")
-      ->needs(spirv);
+  command->add_flag("--raw", options->raw,
+                    "With --spirv, --ptx, --sass: write the module as it is");
   command->add_option("--target", options->targetName,
-                      "With --spirv: of which target (default: the first)");
-  command->callback(
-      [=, &selected] { selected = [=] { return inspect(*options); }; });
+                      "Code and resources of which target (default: the "
+                      "first)");
+  command
+      ->add_option("--arch", options->architecture,
+                   "With --sass: of which architecture (default: the first)")
+      ->needs(sass);
+  command->callback([=, &selected] {
+    if (options->raw && options->spirvName.empty() &&
+        options->ptxName.empty() && options->sassName.empty())
+      throw CLI::RequiresError("--raw", "--spirv, --ptx or --sass");
+    selected = [=] { return inspect(*options); };
+  });
 }

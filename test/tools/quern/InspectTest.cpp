@@ -4,6 +4,7 @@
 #include "test/runtime/bundle/BundleTest.h"
 
 #include <cstdio>
+#include <cstring>
 #include <sys/wait.h>
 
 using namespace quern;
@@ -54,7 +55,8 @@ TEST_F(InspectTest, ExitCodes) {
   EXPECT_EQ(run("--version").code, 0);
   for (const char *arguments :
        {"", "nonsense", "inspect", "inspect a --nonsense",
-        "inspect a --json --ir", "inspect a --raw"}) {
+        "inspect a --json --ir", "inspect a --raw", "inspect a --arch sm_80",
+        "inspect a --ptx k --sass k"}) {
     Output output = run(arguments);
     EXPECT_EQ(output.code, 2) << arguments;
     EXPECT_TRUE(output.err.starts_with("quern: error: ")) << output.err;
@@ -161,6 +163,80 @@ TEST_F(InspectTest, Disassembly) {
   EXPECT_EQ(output.code, 0) << output.err;
   EXPECT_TRUE(contains(output.out, "OpEntryPoint GLCompute %1 \"main\""))
       << output.out;
+}
+
+/// A bundle for CUDA with one architecture: "code" stands for all of it.
+static TinyBundle makeCudaBundle() {
+  TinyShape shape;
+  shape.api = "cuda";
+  TinyBundle tiny = makeTinyBundle(shape);
+  auto architecture = std::make_unique<bundle::ArchitectureT>();
+  architecture->name = "sm_80";
+  architecture->required_features = {"cubin-sm_80"};
+  architecture->description =
+      R"({"multiprocessor": {"count": 2, "registers": 65536,
+      "shared_memory": 102400, "subgroups": 48, "workgroups": 16},
+      "memory_bandwidth": 1000000000, "peak_flops": 1000000000000})";
+  tiny.target().architectures.push_back(std::move(architecture));
+  std::string text = ".version 8.0 // PTX";
+  text.resize(32);
+  std::memcpy(tiny.kernels.data(), text.data(), text.size());
+  for (auto &kernel : tiny.target().kernels) {
+    kernel->code_offset = 0;
+    kernel->code_size = 32;
+    auto binary = std::make_unique<bundle::BinaryT>();
+    binary->code_size = 8;
+    binary->registers = 40;
+    binary->spill_stores = 12;
+    kernel->binaries.push_back(std::move(binary));
+  }
+  return tiny;
+}
+
+TEST_F(InspectTest, Ptx) {
+  EXPECT_EQ(inspect("--ptx decode.sample").code, 1);
+  ASSERT_TRUE(makeCudaBundle().write(path).isOk());
+  Output output = inspect("--ptx decode.sample");
+  EXPECT_EQ(output.code, 0) << output.err;
+  EXPECT_EQ(output.out, ".version 8.0 // PTX");
+  EXPECT_EQ(inspect("--ptx decode.sample --raw").out.size(), 32u);
+  EXPECT_TRUE(contains(inspect("--ptx absent").err, "no kernel 'absent'"));
+  EXPECT_TRUE(contains(inspect("--spirv decode.sample").err, "not SPIR-V"));
+}
+
+TEST_F(InspectTest, Sass) {
+  Output output = inspect("--sass decode.sample");
+  EXPECT_EQ(output.code, 1);
+  EXPECT_TRUE(contains(output.err, "no code for an architecture"))
+      << output.err;
+  ASSERT_TRUE(makeCudaBundle().write(path).isOk());
+  EXPECT_EQ(inspect("--sass decode.sample --raw").out, ".version");
+  EXPECT_TRUE(contains(inspect("--sass decode.sample --arch sm_90a").err,
+                       "no code for 'sm_90a', it has code for 'sm_80'"));
+  output = run("inspect '" + path + "' --sass decode.sample",
+               "QUERN_NVDISASM=/nowhere ");
+  EXPECT_EQ(output.code, 1);
+  EXPECT_TRUE(contains(output.err, "nvidia-cuda-nvdisasm")) << output.err;
+  output = run("inspect '" + path + "' --sass decode.sample",
+               "QUERN_NVDISASM=/bin/echo ");
+  EXPECT_EQ(output.code, 0) << output.err;
+  EXPECT_TRUE(contains(output.out, "--print-code")) << output.out;
+  output = run("inspect '" + path + "' --sass decode.sample",
+               "QUERN_NVDISASM=/bin/false ");
+  EXPECT_TRUE(contains(output.err, "exit code 1")) << output.err;
+}
+
+TEST_F(InspectTest, Resources) {
+  Output output = inspect("--resources");
+  EXPECT_EQ(output.code, 1);
+  EXPECT_TRUE(contains(output.err, "no code for an architecture"))
+      << output.err;
+  ASSERT_TRUE(makeCudaBundle().write(path).isOk());
+  output = inspect("--resources");
+  EXPECT_EQ(output.code, 0) << output.err;
+  for (const char *part : {"sm_80: 1 GB/s, 1.0 TFLOP/s", "decode.sample",
+                           "40     12/0", "33 %", "workgroups"})
+    EXPECT_TRUE(contains(output.out, part)) << part << "\n" << output.out;
 }
 
 TEST_F(InspectTest, VerifyChecksTheWeights) {
