@@ -14,6 +14,15 @@
 
 namespace quern::test {
 
+static bool isSet(const char *variable) {
+  const char *value = std::getenv(variable);
+  return value && std::string_view(value) == "1";
+}
+
+bool testsEverything() { return isSet("QUERN_TEST_ALL"); }
+
+bool usesTestDriver() { return !isSet("QUERN_TEST_REAL_GPU"); }
+
 CompileOptions testOptions(const std::string &checkpoint,
                            const std::string &compute) {
   CompileOptions options;
@@ -24,6 +33,8 @@ CompileOptions testOptions(const std::string &checkpoint,
   options.slots = 4;
   options.prefill = 64;
   options.quiet = true;
+  if (usesTestDriver()) // It runs PTX alone.
+    options.ptxas = "none";
   return options;
 }
 
@@ -54,7 +65,8 @@ Result<std::string> compileForTest(CompileOptions options) {
 Result<std::unique_ptr<Engine>> loadForTest(const std::string &path) {
   QUERN_ASSIGN_OR_RETURN(Bundle bundle, Bundle::open(path));
 #ifdef QUERN_TEST_CUDA_LIBRARY
-  ::setenv("QUERN_CUDA_LIBRARY", QUERN_TEST_CUDA_LIBRARY, 1);
+  if (usesTestDriver())
+    ::setenv("QUERN_CUDA_LIBRARY", QUERN_TEST_CUDA_LIBRARY, 1);
 #endif
   DeviceOptions options;
   options.validation = true;

@@ -23,6 +23,14 @@ Result<std::string> compileForTest(CompileOptions options);
 /// What test suites of whole models run on: the best Vulkan device and the CPU.
 inline constexpr const char *testTargets[] = {"vulkan", "cpu"};
 
+/// QUERN_TEST_ALL=1: on the test driver for CUDA, which interprets code, every
+/// model and item. Takes an hour; without it a part stands for the whole.
+bool testsEverything();
+
+/// CUDA runs on the test driver, or with QUERN_TEST_REAL_GPU=1
+/// (tools/gpu-check.sh) on the GPU of this machine.
+bool usesTestDriver();
+
 /// Opens the best device of the bundle's target, with validation layers, and
 /// loads the bundle.
 Result<std::unique_ptr<Engine>> loadForTest(const std::string &bundle);

@@ -116,19 +116,29 @@ INSTANTIATE_TEST_SUITE_P(All, CPUKernelTest,
                          [](const auto &info) { return info.param.name; });
 
 #ifdef QUERN_TEST_CUDA_LIBRARY
+static bool isSet(const char *variable) {
+  const char *value = std::getenv(variable);
+  return value && std::string_view(value) == "1";
+}
+
 namespace {
 class CUDAKernelTest : public KernelTest {};
 } // namespace
 
-/// On the test driver, which runs the PTX and finds races, accesses out of
+/// On the GPU of this machine with QUERN_TEST_REAL_GPU=1 (tools/gpu-check.sh),
+/// else on the test driver, which runs the PTX and finds races, accesses out of
 /// bounds and reads of what was never written.
 TEST_P(CUDAKernelTest, MatchesReference) {
-  ::setenv("QUERN_CUDA_LIBRARY", QUERN_TEST_CUDA_LIBRARY, 1);
+  if (!isSet("QUERN_TEST_REAL_GPU"))
+    ::setenv("QUERN_CUDA_LIBRARY", QUERN_TEST_CUDA_LIBRARY, 1);
   compareOn(loadTarget("cuda-sm_80"));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CUDAKernelTest,
-                         testing::ValuesIn(selectCases("cuda-sm_80", 4, 8)),
+                         testing::ValuesIn(isSet("QUERN_TEST_ALL")
+                                               ? selectCases("cuda-sm_80", 1, 1)
+                                               : selectCases("cuda-sm_80", 4,
+                                                             8)),
                          [](const auto &info) { return info.param.name; });
 #endif
 

@@ -22,7 +22,8 @@ static Status checkHeader(const PtxHeader &header,
                        ", the GPU "
                        "'" +
                        device.info.name + "' is " + own +
-                       ": compile the model with --target cuda-" + own);
+                       ": compile the model with --target cuda, for all since "
+                       "Ampere");
   if (header.numParameters != desc.arguments.size() || !header.onlyAddresses)
     return corrupt("the code takes " + std::to_string(header.numParameters) +
                    " parameters, expected " +
