@@ -488,6 +488,38 @@ def QuantizeWeightsPass : Pass<"qwen-quantize-weights", "::mlir::ModuleOp"> {
   ];
 }
 
+def QuantizeActivationsPass
+    : Pass<"qwen-quantize-activations", "::mlir::ModuleOp"> {
+  let summary = "Multiplies quantised weights with int8 activations";
+  let description = [{
+    In front of each product whose weights are quantised, makes its inputs int8
+    codes in groups of 32 (qwen.quantize_activations): CPUs multiply and sum
+    codes several times faster than they convert weights to f32. Products that
+    read the same inputs share the codes.
+
+    Before:
+    ```mlir
+    qwen.weight @o_proj : tensor<64x64xbf16> from "model.safetensors" at 0 as !qwen.encoded<"q4">
+    %y = qwen.linear %x, [@o_proj] : tensor<1x64xf32> -> tensor<1x64xf32>
+    ```
+    After:
+    ```mlir
+    %codes, %factors = qwen.quantize_activations %x weight_bits 4 : tensor<1x64xf32> -> tensor<1x16xi32>, tensor<1x2x2xf32>
+    %y = qwen.integer_linear %codes, %factors, [@o_proj] : tensor<1x16xi32>, tensor<1x2x2xf32> -> tensor<1x64xf32>
+    ```
+
+    Requires: nothing; behind --qwen-quantize-weights.
+    Guarantees: no qwen.linear or qwen.linear_swiglu has quantised weights.
+    Leaves alone: routers and experts.
+    Numerics: inputs are rounded to 8 bits in groups of 32.
+  }];
+  let dependentDialects = ["::quern::qwen::QwenDialect"];
+  let statistics = [
+    Statistic<"numProducts", "num-products", "Products of int8 activations">,
+    Statistic<"numQuantized", "num-quantized", "Activations made int8">
+  ];
+}
+
 //===----------------------------------------------------------------------===//
 // Lower
 //===----------------------------------------------------------------------===//
@@ -543,10 +575,10 @@ def PackPanelsPass : Pass<"exec-pack-panels", "::mlir::ModuleOp"> {
   let summary = "Packs the weights of linear layers in panels of rows";
   let description = [{
     For targets on which a lane owns a weight row: a weight that a `linear`
-    kernel reads lies in panels of `rows` rows, if their number divides its rows
-    and every kernel that reads it can (`linear` and `embedding`); quantised
-    weights stay row-major. A kernel reads panels for all of its dispatches or
-    for none.
+    kernel reads, or a quantised one that an `integer_linear` kernel reads, lies
+    in panels of `rows` rows, if their number divides its rows and every other
+    kernel that reads it is an `embedding`. A kernel reads panels for all of its
+    dispatches or for none.
 
     Before:
     ```mlir

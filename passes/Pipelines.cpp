@@ -109,6 +109,8 @@ static void addQuantize(OpPassManager &pm, const PipelineOptions &options) {
   // After all fusions: weights that are packed into one have one type. Before
   // Lower, which makes kernel requests of the types.
   pm.addPass(createQuantizeWeightsPass(quantize));
+  if (options.quantizeActivations)
+    pm.addPass(createQuantizeActivationsPass());
 }
 
 static void addLower(OpPassManager &pm, const PipelineOptions &options) {
@@ -213,6 +215,10 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
   Option<std::string> quantizeDraft{
       *this, "quantize-draft",
       llvm::cl::desc("Element type of what drafts alone read")};
+  Option<bool> quantizeActivations{
+      *this, "quantize-activations",
+      llvm::cl::desc("Multiply quantised weights with int8 activations"),
+      llvm::cl::init(false)};
   Option<Phase> to{
       *this, "to", llvm::cl::desc("Last phase to run"),
       llvm::cl::init(Phase::Memory),
@@ -238,6 +244,7 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
     options.panelRows = panelRows;
     options.quantize = {quantizeWeights, quantizeEmbedding, quantizeHead,
                         quantizeRouter, quantizeDraft};
+    options.quantizeActivations = quantizeActivations;
     return options;
   }
 };

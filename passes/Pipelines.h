@@ -58,6 +58,7 @@ struct PipelineOptions {
   int64_t attentionWorkgroups = 0; ///< see --qwen-lower-to-exec
   int64_t panelRows = 0;           ///< see --exec-pack-panels
   QuantizeOptions quantize = {};
+  bool quantizeActivations = false; ///< see --qwen-quantize-activations
 };
 
 /// Adds the passes of one phase. The manager is anchored on builtin.module.

@@ -8,14 +8,16 @@ using namespace quern;
 
 static constexpr size_t kWordBytes = 4;
 
-PanelSink::PanelSink(BundleWriter &writer, size_t rows, size_t rowBytes)
-    : writer(writer), rows(rows), rowBytes(rowBytes), panel(rows * rowBytes),
+PanelSink::PanelSink(BundleWriter &writer, size_t rows, size_t rowBytes,
+                     uint64_t matrixBytes)
+    : writer(writer), rows(rows), rowBytes(rowBytes),
+      bytesLeft(rows == 0 ? 0 : matrixBytes), panel(rows * rowBytes),
       words(rows * rowBytes) {}
 
 Status PanelSink::append(std::span<const std::byte> bytes) {
-  if (rows == 0)
-    return writer.append(bytes);
   while (!bytes.empty()) {
+    if (bytesLeft == 0)
+      return writer.append(bytes);
     size_t count = std::min(bytes.size(), panel.size() - filled);
     std::memcpy(panel.data() + filled, bytes.data(), count);
     bytes = bytes.subspan(count);
@@ -33,5 +35,6 @@ Status PanelSink::writePanel() {
       std::memcpy(to, panel.data() + row * rowBytes + word * kWordBytes,
                   kWordBytes);
   filled = 0;
+  bytesLeft -= panel.size();
   return writer.append(words);
 }

@@ -14,9 +14,12 @@ namespace quern {
 /// then the second ones, ... (exec.weight). Keeps two panels in memory.
 class PanelSink {
 public:
-  PanelSink(BundleWriter &writer, size_t rows, size_t rowBytes);
+  /// The matrix has `matrixBytes` bytes, a multiple of rows * rowBytes.
+  PanelSink(BundleWriter &writer, size_t rows, size_t rowBytes,
+            uint64_t matrixBytes);
 
-  /// The next bytes, which need not be whole rows.
+  /// The next bytes, which need not be whole rows. What follows the matrix,
+  /// such as the factors of an encoded one, is written on as it is.
   Status append(std::span<const std::byte> bytes);
 
 private:
@@ -24,7 +27,8 @@ private:
 
   BundleWriter &writer;
   size_t rows, rowBytes;
-  size_t filled = 0; ///< Bytes of the panel.
+  uint64_t bytesLeft; ///< Of the matrix, not yet written.
+  size_t filled = 0;  ///< Bytes of the panel.
   std::vector<std::byte> panel, words;
 };
 

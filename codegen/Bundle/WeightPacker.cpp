@@ -152,8 +152,13 @@ Status packWeight(exec::WeightOp weight, const WeightSource &sources,
     return internalError("weight '" + weight.getSymName().str() + "' has " +
                          std::to_string(total) + " bytes, expected " +
                          std::to_string(stored.rows * columnBytes));
+  uint64_t rowBytes =
+      stored.encoding == Encoding::None
+          ? stored.columns * dataTypeBits(stored.type) / 8
+          : EncodedMatrix(stored.encoding, stored.rows, stored.columns)
+                .rowWordBytes();
   PanelSink panels(writer, static_cast<size_t>(weight.getPanels().value_or(0)),
-                   stored.columns * dataTypeBits(stored.type) / 8);
+                   rowBytes, stored.rows * rowBytes);
   WeightSink sink(stored, threads, panels);
   Status status = packSources(weight, parts, columnBytes, sink);
   if (status.isOk())

@@ -41,7 +41,7 @@ Status quern::lowerToCPU(ModuleOp module, const TargetDescription &target,
     return unsupported(errors.text);
   QUERN_RETURN_IF_ERROR(dump.write("cpu", module));
   PassManager conversion(module.getContext());
-  buildConvertToLLVMPipeline(conversion);
+  buildConvertToLLVMPipeline(conversion, target);
   if (failed(conversion.run(module)))
     return internalError("lowering to LLVM failed: " + errors.text);
   QUERN_ASSIGN_OR_RETURN(std::string object, emitObject(module, target));

@@ -13,6 +13,7 @@ class OpPassManager;
 } // namespace mlir
 
 namespace quern {
+struct TargetDescription;
 
 #define GEN_PASS_DECL
 #include "codegen/CPU/CPUPasses.h.inc"
@@ -24,7 +25,8 @@ namespace quern {
 void buildVectorizePipeline(mlir::OpPassManager &manager, unsigned lanes);
 
 /// Then: the llvm dialect, ready to translate.
-void buildConvertToLLVMPipeline(mlir::OpPassManager &manager);
+void buildConvertToLLVMPipeline(mlir::OpPassManager &manager,
+                                const TargetDescription &target);
 
 } // namespace quern
 

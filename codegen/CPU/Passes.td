@@ -71,4 +71,37 @@ def ExpandMathPass : Pass<"kernel-expand-math", "::mlir::ModuleOp"> {
     "::mlir::vector::VectorDialect"];
 }
 
+def SelectByteDotPass : Pass<"kernel-select-byte-dot", "::mlir::ModuleOp"> {
+  let summary = "Byte products by the instructions of the CPU";
+  let description = [{
+    kernel.byte_dot on vectors of 8 words becomes what AVX2 has: pmaddubsw adds
+    pairs of products of unsigned and signed bytes in 16 bits, pmaddwd adds
+    pairs of those in 32. Bytes with a sign give it to the other factor (psignb).
+    A chain of products of few bits is summed in 16 bits while they can't
+    overflow. Others are expanded as by --kernel-expand-bytes.
+
+    Before:
+    ```mlir
+    %sum = kernel.byte_dot %a, %b, %zero unsigned_bits 4 : vector<8xi32>
+    ```
+    After:
+    ```mlir
+    %pairs = llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"(%a_bytes, %b_bytes) : (vector<32xi8>, vector<32xi8>) -> vector<16xi16>
+    %sums = llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%pairs, %ones) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
+    %sum = arith.addi %zero, %sums : vector<8xi32>
+    ```
+
+    Requires: nothing. Guarantees: no kernel.byte_dot is left. Numerics: the sum
+    is exact either way.
+  }];
+  let options = [
+    Option<"avx2", "avx2", "bool", "false", "The CPU has AVX2">
+  ];
+  let statistics = [
+    Statistic<"numSelected", "num-selected", "Products by such instructions">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 #endif // QUERN_CODEGEN_CPU_PASSES_TD

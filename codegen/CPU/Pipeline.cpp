@@ -1,5 +1,6 @@
 //===- Pipeline.cpp - The passes from kernel functions to LLVM ------------===//
 #include "codegen/CPU/Passes.h"
+#include "codegen/Targets/TargetDescription.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -45,7 +46,11 @@ void quern::buildVectorizePipeline(OpPassManager &manager, unsigned lanes) {
   manager.addPass(createCSEPass());
 }
 
-void quern::buildConvertToLLVMPipeline(OpPassManager &manager) {
+void quern::buildConvertToLLVMPipeline(OpPassManager &manager,
+                                       const TargetDescription &target) {
+  SelectByteDotPassOptions products;
+  products.avx2 = target.byteDot == ByteDot::Avx2;
+  manager.addPass(createSelectByteDotPass(products));
   manager.addPass(createExpandMathPass());
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(createConvertVectorToLLVMPass());

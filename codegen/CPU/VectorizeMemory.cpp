@@ -16,7 +16,8 @@ using namespace quern::cpu;
 
 static unsigned getBytes(Type unit) {
   auto vector = dyn_cast<VectorType>(unit);
-  return (vector ? vector.getNumElements() : 1) * 4;
+  return (vector ? vector.getNumElements() : 1) *
+         getElementTypeOrSelf(unit).getIntOrFloatBitWidth() / 8;
 }
 
 Value Vectorizer::getAddress(LaneBuilder &lane, Value pointer, Value index,
@@ -140,6 +141,38 @@ LaneValue Vectorizer::load(Operation *op, Value buffer, Value indexValue,
                                       .getResult());
   }
   return loadLanes(lane, pointer, safe, unit, mask);
+}
+
+LaneValue Vectorizer::loadHalf(kernel::ReadHalfOp op, const Mask &mask) {
+  LaneBuilder lane = at(op);
+  Value pointer = pointers.lookup(op.getBuffer());
+  const LaneValue &index = get(op.getIndex());
+  Type half = builder.getF16Type(), wide = builder.getF32Type();
+  auto loadAt = [&](Value index, Type type) -> Value {
+    return LLVM::LoadOp::create(builder, lane.loc, type,
+                                getAddress(lane, pointer, index, half),
+                                getBytes(half));
+  };
+  if (index.isUniform())
+    return LaneValue::uniform(arith::ExtFOp::create(
+        builder, lane.loc, wide, loadAt(index.values[0], half)));
+  Value halves;
+  if (isConsecutive(index) && mask.isFull()) {
+    halves = loadAt(lane.getLane(index, 0), lane.vectorOf(half, lanes));
+  } else {
+    LaneValue safe = makeSafe(lane, index, mask);
+    SmallVector<Value> loaded;
+    for (unsigned i = 0; i != lanes; ++i)
+      loaded.push_back(mask.mayHave(i) ? loadAt(lane.getLane(safe, i), half)
+                                       : lane.constant(half, 0));
+    halves = vector::FromElementsOp::create(
+        builder, lane.loc, cast<VectorType>(lane.vectorOf(half, lanes)),
+        loaded);
+  }
+  return LaneValue::parts(
+      wide, arith::ExtFOp::create(builder, lane.loc, lane.vectorOf(wide, lanes),
+                                  halves)
+                .getResult());
 }
 
 void Vectorizer::store(Operation *op, Value buffer, Value indexValue,

@@ -72,6 +72,22 @@ LogicalResult Vectorizer::visit(Operation *op, const Mask &mask) {
         store(op, op.getMemRef(), op.getIndices()[0], op.getValue(), mask);
         return success();
       })
+      .Case([&](kernel::ReadHalfOp op) { return result(loadHalf(op, mask)); })
+      .Case([&](kernel::ByteDotOp op) {
+        if (llvm::all_of(op->getOperands(),
+                         [&](Value value) { return get(value).isUniform(); }))
+          return result(LaneValue::uniform(
+              cloneWith(op,
+                        {get(op.getA()).values[0], get(op.getB()).values[0],
+                         get(op.getSum()).values[0]},
+                        op.getType())));
+        Value sum = cloneWith(op,
+                              {lane.getVector(get(op.getA())),
+                               lane.getVector(get(op.getB())),
+                               lane.getVector(get(op.getSum()))},
+                              lane.vectorOf(op.getType(), lanes));
+        return result(LaneValue::parts(op.getType(), sum));
+      })
       .Case(
           [&](kernel::UnpackHalfOp op) { return result(visitUnpackHalf(op)); })
       .Case([&](kernel::PackHalfOp op) { return result(visitPackHalf(op)); })

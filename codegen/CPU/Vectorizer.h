@@ -78,6 +78,7 @@ private:
   // Memory: VectorizeMemory.cpp.
   LaneValue load(mlir::Operation *op, mlir::Value buffer, mlir::Value index,
                  mlir::Type unit, const Mask &mask);
+  LaneValue loadHalf(kernel::ReadHalfOp op, const Mask &mask);
   void store(mlir::Operation *op, mlir::Value buffer, mlir::Value index,
              mlir::Value value, const Mask &mask);
   LaneValue loadLanes(LaneBuilder &lane, mlir::Value pointer,

@@ -1,5 +1,6 @@
 //===- Pipeline.cpp - The passes from kernel functions to NVVM ------------===//
 #include "codegen/CUDA/Passes.h"
+#include "codegen/Kernels/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Pass/PassManager.h"
@@ -8,6 +9,7 @@
 using namespace mlir;
 
 void quern::buildConvertToNVVMPipeline(OpPassManager &manager) {
+  manager.addPass(createExpandBytesPass());
   // Address arithmetic is shared and hoisted while loops are structured.
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());

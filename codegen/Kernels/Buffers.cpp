@@ -42,6 +42,12 @@ Expression InputBuffer::read(Expression index) const {
                                             index.get()));
 }
 
+Expression InputBuffer::readHalf(Expression index) const {
+  return buffer.with(kernel::ReadHalfOp::create(
+      buffer.getBuilder(), buffer.getLoc(), buffer.getBuilder().getF32Type(),
+      buffer.get(), index.get()));
+}
+
 Expression InputBuffer::readElement(Expression index) const {
   if (type == DataType::F32 || type == DataType::I32)
     return read(index);
@@ -176,8 +182,9 @@ InputBuffer KernelBuilder::getInput(std::string_view name) {
 
 InputBuffer KernelBuilder::getScalarInput(std::string_view name) {
   DataType type = getType(name);
-  Type unit = type == DataType::F32 ? Type(builder.getF32Type())
-                                    : Type(builder.getI32Type());
+  bool isEncoded = getArgument(name).encoding != Encoding::None;
+  Type unit = type == DataType::F32 && !isEncoded ? Type(builder.getF32Type())
+                                                  : Type(builder.getI32Type());
   return InputBuffer(make(addArgument(name, unit)), type);
 }
 

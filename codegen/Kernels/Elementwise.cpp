@@ -35,8 +35,47 @@ static Status buildGather(KernelBuilder &k, std::string_view table,
       count);
 }
 
+/// The embedding of an encoded table in panels: an item is a word of codes.
+static Status buildEncodedPanelEmbedding(KernelBuilder &k, int64_t panelRows) {
+  InputBuffer table = k.getScalarInput("table"), ids = k.getInput("ids");
+  countGatheredBytes(k, "table");
+  OutputBuffer out = k.getRunOutput("out", 1);
+  int64_t features = k.dim("H");
+  EncodedMatrix matrix(k.getArgument("table").encoding, k.dim("V"), features);
+  const EncodingInfo &info = matrix.getInfo();
+  double perGroup = info.wordsPerGroup(), rows = double(panelRows);
+  int64_t words = matrix.groupsPerRow() * info.wordsPerGroup();
+  return buildPerItem(
+      k, k.dim("T"), words,
+      [&](Expression token, Expression word) {
+        Expression id = min(toIndex(ids.read(token)), k.index(k.dim("V") - 1));
+        Expression at = (id / rows * double(words) + word) * rows + id % rows;
+        Expression codes = table.read(at), group = word / perGroup;
+        Expression factor =
+            (id / double(kScaleRows) * double(matrix.groupsPerRow()) + group) *
+                double(info.factorsPerGroup() * kScaleRows) +
+            (id % double(kScaleRows) + double(matrix.wordBytes() / 2));
+        Expression scale = table.readHalf(factor), minimum;
+        if (info.hasMinimum)
+          minimum = table.readHalf(factor + double(kScaleRows));
+        // Code i of word j of four is element 4 * i + j (Encoding.h).
+        Expression first = token * double(features) +
+                           word / 4 * double(4 * info.codesPerWord()) +
+                           word % 4;
+        for (unsigned i = 0; i != info.codesPerWord(); ++i) {
+          Expression value =
+              readCode(info, codes, codes.constant(i * info.bits));
+          value = info.hasMinimum ? fma(value, scale, minimum) : value * scale;
+          out.writeRun(first + double(4 * i), {value});
+        }
+      },
+      "tokens");
+}
+
 /// The embedding of a table in panels: an item is a word.
 static Status buildPanelEmbedding(KernelBuilder &k, int64_t panelRows) {
+  if (k.getArgument("table").encoding != Encoding::None)
+    return buildEncodedPanelEmbedding(k, panelRows);
   InputBuffer table = k.getScalarInput("table"), ids = k.getInput("ids");
   countGatheredBytes(k, "table");
   unsigned perWord = k.getType("table") == DataType::F32 ? 1 : 2;

@@ -177,6 +177,14 @@ Expression quern::unpackHalf(Expression word) {
   return emit<kernel::UnpackHalfOp>(
       word, VectorType::get(2, word.getBuilder().getF32Type()), word.get());
 }
+Expression quern::byteDot(Expression a, Expression b, Expression sum,
+                          unsigned unsignedBits) {
+  IntegerAttr bits;
+  if (unsignedBits != 0)
+    bits = sum.getBuilder().getI64IntegerAttr(unsignedBits);
+  return emit<kernel::ByteDotOp>(sum, sum.getType(), a.get(), b.get(),
+                                 sum.get(), bits);
+}
 Expression quern::toIndex(Expression x) {
   if (x.getType().isIndex())
     return x;

@@ -110,6 +110,10 @@ Expression shiftRightSigned(Expression a, unsigned bits);
 Expression toF32Signed(Expression x);
 /// The two halves of an i32 as f32.
 Expression unpackHalf(Expression word);
+/// sum plus the products of the four bytes of words: those of b have a sign,
+/// those of a are below 2^unsignedBits, or have a sign if that is 0.
+Expression byteDot(Expression a, Expression b, Expression sum,
+                   unsigned unsignedBits);
 /// Conversions of values.
 Expression toIndex(Expression x); ///< i32 -> index, unsigned
 Expression toI32(Expression x);   ///< index or i1 -> i32; f32 >= 0 -> i32

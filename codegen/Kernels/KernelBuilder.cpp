@@ -88,9 +88,6 @@ Result<int64_t> KernelBuilder::getWeightPanels() const {
                        " rows are read by subgroups of as many lanes, the "
                        "target has " +
                        std::to_string(getSubgroupSize()));
-  for (const KernelArgument &argument : request.arguments)
-    if (argument.encoding != Encoding::None)
-      return unsupported("encoded weights do not lie in panels");
   return rows;
 }
 

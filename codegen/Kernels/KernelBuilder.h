@@ -54,6 +54,8 @@ public:
   /// One element of a buffer with scalar units, as f32 or i32. Buffers of
   /// 16-bit elements have to have an even number of them.
   Expression readElement(Expression index) const;
+  /// The f16 that is half `index` of a buffer with i32 units, low halves first.
+  Expression readHalf(Expression index) const;
   /// The one or two elements of a word of a buffer with scalar units.
   Expressions readWord(Expression index) const;
   /// `count` consecutive floats from `element` on, which is a multiple of
@@ -154,7 +156,7 @@ public:
   /// Vector units for floats, scalar units for integers. Of an encoded weight
   /// vectors of words, to be read through WeightRows.
   InputBuffer getInput(std::string_view name);
-  /// 32-bit scalar units.
+  /// 32-bit scalar units; those of an encoded weight are i32.
   InputBuffer getScalarInput(std::string_view name);
   /// Units of 4 words if `run` elements are a multiple of that, else of one.
   InputBuffer getRunInput(std::string_view name, unsigned run);

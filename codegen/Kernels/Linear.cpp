@@ -77,6 +77,8 @@ Status quern::buildLinear(KernelBuilder &k) {
     QUERN_RETURN_IF_ERROR(requireMultiple(k, "N", 8));
   k.flops = 2 * uint64_t(linear.tokens) * linear.inputs * linear.weightRows;
   QUERN_ASSIGN_OR_RETURN(int64_t panels, k.getWeightPanels());
+  if (panels != 0 && k.getArgument("weight").encoding != Encoding::None)
+    return unsupported("panels of encoded weights are read by integer_linear");
   if (panels != 0)
     return buildLinearPanels(k, linear);
   return linear.tokens <= maxTokensOfRows ? buildLinearRows(k, linear)

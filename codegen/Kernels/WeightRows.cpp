@@ -42,14 +42,14 @@ WeightRows WeightRows::ofMatrix(Expression matrix) const {
   return rows;
 }
 
-/// The codes at `shift` of four words.
-Expression WeightRows::toFloats(Expression words, Expression shift) const {
-  unsigned bits = info->bits;
-  if (info->isSigned())
+Expression quern::readCode(const EncodingInfo &info, Expression words,
+                           Expression shift) {
+  unsigned bits = info.bits;
+  if (info.isSigned())
     return toF32Signed(
         shiftRightSigned(words << (32.0 - bits - shift), 32 - bits));
   Expression codes = toF32Signed((words >> shift) & double((1 << bits) - 1));
-  return info->zero == 0 ? codes : codes - double(info->zero);
+  return info.zero == 0 ? codes : codes - double(info.zero);
 }
 
 Octets WeightRows::readCodes(size_t row, Expression group) const {
@@ -59,8 +59,8 @@ Octets WeightRows::readCodes(size_t row, Expression group) const {
     Expression words =
         buffer.read(bases[row] + group * double(vectors) + double(v));
     for (unsigned i = 0; i != codes; i += 2)
-      octets.push_back({toFloats(words, k->i32(i * info->bits)),
-                        toFloats(words, k->i32((i + 1) * info->bits)),
+      octets.push_back({readCode(*info, words, k->i32(i * info->bits)),
+                        readCode(*info, words, k->i32((i + 1) * info->bits)),
                         OctetOrder::Linear});
   }
   return octets;
@@ -108,7 +108,7 @@ Octets WeightRows::readOctets(Expression octet) const {
   for (size_t row = 0; row != size(); ++row) {
     Expression words = buffer.read(bases[row] + octet / double(perVector));
     auto decode = [&](Expression at) {
-      Expression codes = toFloats(words, at);
+      Expression codes = readCode(*info, words, at);
       return hasMinimum() ? fma(codes, scales[row], minima[row])
                           : codes * scales[row];
     };

@@ -45,8 +45,6 @@ public:
   bool hasMinimum() const { return info && info->hasMinimum; }
 
 private:
-  Expression toFloats(Expression words, Expression shift) const;
-
   KernelBuilder *k;
   InputBuffer buffer;
   const EncodingInfo *info = nullptr;
@@ -57,6 +55,11 @@ private:
   Expressions bases;       ///< Octet or vector of words where a row begins.
   Expressions factorBases; ///< Factors of group 0, for each kScaleRows rows.
 };
+
+/// The code at bit `shift` of a word, or of each of four words, as a float with
+/// zero taken away.
+Expression readCode(const EncodingInfo &info, Expression words,
+                    Expression shift);
 
 /// Unsupported if a weight of several matrices is encoded and their rows are no
 /// multiple of kScaleRows.

@@ -1,4 +1,5 @@
 //===- Pipeline.cpp - The passes from kernel functions to SPIR-V ----------===//
+#include "codegen/Kernels/Passes.h"
 #include "codegen/SPIRV/Passes.h"
 #include "codegen/Targets/TargetDescription.h"
 
@@ -13,6 +14,7 @@ using namespace mlir;
 
 void quern::buildSelectAccessPipeline(OpPassManager &manager,
                                       const TargetDescription &target) {
+  manager.addPass(createExpandBytesPass());
   SelectBufferAccessPassOptions access;
   access.readAccess =
       target.readAccess == ReadAccess::Texel ? "texel" : "storage";

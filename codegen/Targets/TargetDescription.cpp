@@ -259,12 +259,20 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
     gemm.readPowerOfTwo("tokens", target.gemmTokens, 1, 16);
     gemm.readPowerOfTwo("rows", target.gemmRows, 2, 16);
   });
-  if (target.api == "cpu")
+  if (target.api == "cpu") {
     reader.readObject("panels", [&](ObjectReader &panels) {
       panels.read("tokens", target.panelTokens, 1, 16);
       panels.read("width", target.panelWidth, 1, 16);
       panels.read("streams", target.panelStreams, 1, 16);
     });
+    reader.readChoice<ByteDot>(
+        "byte_dot", target.byteDot,
+        {{"none", ByteDot::None}, {"avx2", ByteDot::Avx2}});
+    reader.readObject("integer_panels", [&](ObjectReader &panels) {
+      panels.read("tokens", target.integerTokens, 1, 16);
+      panels.read("width", target.integerWidth, 1, 16);
+    });
+  }
   reader.readObject("attention", [&](ObjectReader &attention) {
     attention.readPowerOfTwo("tokens", target.attentionTokens, 1, 16);
     attention.readPowerOfTwo("rows", target.attentionRows, 1, 64);

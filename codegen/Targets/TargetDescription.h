@@ -22,6 +22,9 @@ namespace quern {
 /// How read-only arguments are bound where both ways are legal.
 enum class ReadAccess : uint8_t { Storage, Texel };
 
+/// Instructions of a CPU that sum products of bytes.
+enum class ByteDot : uint8_t { None, Avx2 };
+
 /// All sizes in bytes unless named otherwise. Plain data; thread-safe.
 struct TargetDescription {
   std::string name;                        ///< "vulkan-lavapipe"
@@ -60,6 +63,11 @@ struct TargetDescription {
   /// subgroup has lanes. Tokens and panels of a register tile, and panels that
   /// steps of few tokens read side by side.
   uint32_t panelTokens = 4, panelWidth = 2, panelStreams = 4;
+  /// Only for CPUs: with some, quantised weights are multiplied with int8
+  /// activations.
+  ByteDot byteDot = ByteDot::None;
+  /// Tokens and panels of a tile of those products.
+  uint32_t integerTokens = 4, integerWidth = 1;
   /// Tokens, and rows (query heads of one key head, of all these tokens), that
   /// share one pass over the keys; the tighter limit counts.
   uint32_t attentionTokens = 4, attentionRows = 8;

@@ -88,6 +88,33 @@ static LogicalResult lower(qwen::LinearSwigluOp op, ProgramBuilder &b) {
   return success();
 }
 
+static LogicalResult lower(qwen::QuantizeActivationsOp op, ProgramBuilder &b) {
+  b.dispatch(
+      op, "quantize_activations", getFeatures(op.getX()),
+      {b.read(op.getX()), b.write(op.getCodes()), b.write(op.getFactors())},
+      {b.makeCountConfig(),
+       b.makeConfig("weight_bits", int64_t(op.getWeightBits()))});
+  return success();
+}
+
+static LogicalResult lower(qwen::IntegerLinearOp op, ProgramBuilder &b) {
+  ArrayRef<Attribute> sources = op.getWeights().getValue();
+  int64_t rowsPerOutput = op.getSwiglu() ? 2 : 1;
+  Packing packing = op.getSwiglu()        ? Packing::Interleave
+                    : sources.size() == 1 ? Packing::Plain
+                                          : Packing::Concatenate;
+  b.dispatch(op, "integer_linear",
+             {getFeatures(op.getCodes())[0] * 4,
+              rowsPerOutput * getFeatures(op.getResult())[0]},
+             {b.read(op.getCodes()), b.read(op.getFactors()),
+              b.readWeight(op.getLoc(), packing, sources, op.getPartsAttr()),
+              b.write(op.getResult())},
+             {b.makeCountConfig(),
+              b.makeConfig("epilogue",
+                           StringRef(op.getSwiglu() ? "swiglu" : "none"))});
+  return success();
+}
+
 static LogicalResult lower(qwen::SwigluOp op, ProgramBuilder &b) {
   b.dispatch(
       op, "swiglu", getFeatures(op.getResult()),
@@ -227,9 +254,10 @@ LogicalResult quern::lowerOp(Operation *op, ProgramBuilder &builder) {
       .Case<qwen::AddRmsNormOp, qwen::AttentionOp, qwen::CacheAppendOp,
             qwen::CausalConv1dOp, qwen::ConcatFeaturesOp, qwen::DeltaGatesOp,
             qwen::DeltaInputsOp, qwen::EmbeddingOp, qwen::ExpertsOp,
-            qwen::GatedDeltaRuleOp, qwen::GatedRmsNormOp, qwen::L2NormOp,
-            qwen::LinearOp, qwen::LinearSwigluOp, qwen::MergeHeadsOp,
-            qwen::QkNormRopeAppendOp, qwen::ResidualAddOp, qwen::RmsNormOp,
+            qwen::GatedDeltaRuleOp, qwen::GatedRmsNormOp, qwen::IntegerLinearOp,
+            qwen::L2NormOp, qwen::LinearOp, qwen::LinearSwigluOp,
+            qwen::MergeHeadsOp, qwen::QkNormRopeAppendOp,
+            qwen::QuantizeActivationsOp, qwen::ResidualAddOp, qwen::RmsNormOp,
             qwen::RopeOp, qwen::RopeTableOp, qwen::RouterOp, qwen::SampleOp,
             qwen::ScaleBySigmoidOp, qwen::SelectRowsOp, qwen::SigmoidGateOp,
             qwen::SliceFeaturesOp, qwen::SplitHeadsOp, qwen::SwigluOp>(

@@ -39,8 +39,11 @@ private:
 
 } // namespace
 
-static bool readsPanels(exec::KernelOp kernel) {
-  return kernel.getFamily() == "linear" || kernel.getFamily() == "embedding";
+/// The family of products with weights of this kind that reads panels.
+static StringRef getProductFamily(exec::WeightOp weight) {
+  bool isEncoded = qwen::getEncoding(weight.getTensorType().getElementType()) !=
+                   Encoding::None;
+  return isEncoded ? "integer_linear" : "linear";
 }
 
 void PackPanels::collectReaders() {
@@ -61,13 +64,16 @@ void PackPanels::collectReaders() {
 
 bool PackPanels::fits(exec::WeightOp weight, const Readers &readers) const {
   RankedTensorType type = weight.getTensorType();
-  return type.getRank() == 2 &&
-         qwen::getEncoding(type.getElementType()) == Encoding::None &&
-         type.getDimSize(0) % rows == 0 && type.getDimSize(1) % 8 == 0 &&
-         llvm::all_of(readers.kernels, readsPanels) &&
-         llvm::any_of(readers.kernels, [](exec::KernelOp kernel) {
-           return kernel.getFamily() == "linear";
-         });
+  StringRef product = getProductFamily(weight);
+  auto multiplies = [&](exec::KernelOp kernel) {
+    return kernel.getFamily() == product;
+  };
+  auto reads = [&](exec::KernelOp kernel) {
+    return multiplies(kernel) || kernel.getFamily() == "embedding";
+  };
+  return type.getRank() == 2 && type.getDimSize(0) % rows == 0 &&
+         type.getDimSize(1) % 8 == 0 && llvm::all_of(readers.kernels, reads) &&
+         llvm::any_of(readers.kernels, multiplies);
 }
 
 void PackPanels::dropMixed() {

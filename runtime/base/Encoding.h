@@ -85,6 +85,18 @@ EncodedGroup encodeGroup(const EncodingInfo &info, const float *values);
 void decodeGroup(const EncodingInfo &info, const EncodedGroup &group,
                  float *values);
 
+/// Inputs of products with encoded weights can be int8 codes too, in groups of
+/// kGroupSize with an f32 scale. Their words of four codes are ordered for
+/// weights whose codes have `bits` bits: the elements whose weights are at bits
+/// [b * 8 + p * bits, ...) of the four bytes b of a word are one word, for each
+/// p in turn. This is the element of the group that is byte `byte` of `word`.
+constexpr unsigned getActivationElement(unsigned bits, unsigned word,
+                                        unsigned byte) {
+  unsigned phases = 8 / bits, weightWord = word / phases;
+  unsigned code = byte * phases + word % phases;
+  return weightWord / 4 * (4 * 32 / bits) + 4 * code + weightWord % 4;
+}
+
 /// The order by rows: the words of all groups, row by row; then the factors,
 /// of kScaleRows rows at a time: for each group of columns the scales of these
 /// rows side by side (16 bytes), then their minima. Rows that fill up the last

@@ -48,12 +48,11 @@ static KernelCase makeEmbedding(DataType type, Encoding encoding, Tokens tokens,
 }
 
 /// The same with the table in panels of 8 rows.
-static KernelCase makePanelEmbedding(DataType type, Tokens tokens,
-                                     int64_t hidden) {
+static KernelCase makePanelEmbedding(DataType type, Encoding encoding,
+                                     Tokens tokens, int64_t hidden) {
   constexpr int64_t vocabulary = 312;
-  KernelCase c =
-      makeEmbedding(type, Encoding::None, tokens, hidden, vocabulary);
-  c.arguments[1] = packPanels(c.arguments[1], 8);
+  KernelCase c = makeEmbedding(type, encoding, tokens, hidden, vocabulary);
+  c.arguments[1].panelRows = 8;
   c.request.config["weight_panels"] = int64_t(8);
   c.subgroupSize = 8;
   return c;
@@ -170,7 +169,8 @@ void test::addDenseCases(std::vector<NamedCase> &cases) {
                                                 features);
                          }});
         cases.push_back({"embedding_panels" + name, "embedding", [=] {
-                           return makePanelEmbedding(type, tokens, features);
+                           return makePanelEmbedding(type, Encoding::None,
+                                                     tokens, features);
                          }});
         cases.push_back({"residual_add" + name, "residual_add", [=] {
                            return makeResidualAdd(type, tokens, features);
@@ -197,13 +197,19 @@ void test::addDenseCases(std::vector<NamedCase> &cases) {
   }
   for (const EncodingInfo &info : getEncodings())
     for (Tokens tokens : steps)
-      for (int64_t features : {64, 96, 1024})
-        cases.push_back(
-            {"embedding_" + weightName(DataType::F32, info.encoding) + "_" +
-                 shapeName(tokens, features),
-             "embedding", [=, encoding = info.encoding] {
-               return makeEmbedding(DataType::F32, encoding, tokens, features);
-             }});
+      for (int64_t features : {64, 96, 1024}) {
+        std::string name = weightName(DataType::F32, info.encoding) + "_" +
+                           shapeName(tokens, features);
+        Encoding encoding = info.encoding;
+        cases.push_back({"embedding_" + name, "embedding", [=] {
+                           return makeEmbedding(DataType::F32, encoding, tokens,
+                                                features);
+                         }});
+        cases.push_back({"embedding_panels_" + name, "embedding", [=] {
+                           return makePanelEmbedding(DataType::F32, encoding,
+                                                     tokens, features);
+                         }});
+      }
   cases.push_back({"select_rows_512x8x1024", "select_rows",
                    [] { return makeSelectRows(512, 8, 1024); }});
   cases.push_back({"select_rows_7x3x96", "select_rows",

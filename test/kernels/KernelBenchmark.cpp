@@ -32,20 +32,40 @@ struct Shape {
   int64_t tokens, inputs, outputs;
   DataType compute;
   bool swiglu;
+  Encoding encoding = Encoding::None; ///< None: bf16.
 };
 
 } // namespace
 
-static KernelCase makeCase(const Shape &shape) {
+/// Weights as the target has them: in panels, and encoded ones multiplied with
+/// int8 activations, if it does that.
+static KernelCase makeCase(const TargetDescription &target,
+                           const Shape &shape) {
   KernelCase c;
   c.request = {"linear", "linear", {}, {}};
   c.tokens = static_cast<uint32_t>(shape.tokens);
   if (shape.swiglu)
     c.request.config["epilogue"] = std::string("swiglu");
   int64_t outputs = shape.swiglu ? shape.outputs / 2 : shape.outputs;
-  c.addInput(makeRandom(shape.compute, {shape.tokens, shape.inputs}, 1, 1));
-  c.addInput(
-      makeRandom(DataType::BF16, {shape.outputs, shape.inputs}, 0.03, 2));
+  if (shape.encoding == Encoding::None || target.byteDot == ByteDot::None) {
+    c.addInput(makeRandom(shape.compute, {shape.tokens, shape.inputs}, 1, 1));
+  } else {
+    c.request.name = c.request.family = "integer_linear";
+    c.addInput(makeIntegers(
+        {shape.tokens, shape.inputs / 4},
+        std::vector<int32_t>(shape.tokens * shape.inputs / 4, 0x1f81e201)));
+    int64_t groups = shape.inputs / kGroupSize;
+    c.addInput(makeRandom(DataType::F32, {shape.tokens, groups, 2}, 1, 1));
+  }
+  Tensor weight = makeRandom(shape.encoding == Encoding::None ? DataType::BF16
+                                                              : DataType::F32,
+                             {shape.outputs, shape.inputs}, 0.03, 2);
+  weight.encoding = shape.encoding;
+  weight.unrounded = weight.values;
+  weight.panelRows = target.getPanelRows();
+  if (weight.panelRows != 0)
+    c.request.config["weight_panels"] = weight.panelRows;
+  c.addInput(std::move(weight));
   c.addOutput({makeZeros(shape.compute, {shape.tokens, outputs})});
   return c;
 }
@@ -53,7 +73,7 @@ static KernelCase makeCase(const Shape &shape) {
 /// Prints one line; false with a message on failure.
 static bool measure(Device &device, const TargetDescription &target,
                     const Shape &shape, int repetitions) {
-  KernelCase c = makeCase(shape);
+  KernelCase c = makeCase(target, shape);
   Result<CompiledKernel> kernel = KernelCompiler().compile(c.request, target);
   if (!kernel.isOk()) {
     std::fprintf(stderr, "%s\n", kernel.getStatus().getMessage().c_str());
@@ -75,12 +95,12 @@ static bool measure(Device &device, const TargetDescription &target,
     return false;
   }
   double weights = double(shape.inputs) * shape.outputs;
-  std::printf("%5ld x %5ld -> %6ld %-4s %-6s %9.3f ms  %6.3f ns/weight  "
+  std::printf("%5ld x %5ld -> %6ld %-4s %-6s %-12s %9.3f ms  %6.3f ns/weight  "
               "%6.2f GFLOP/s\n",
               shape.tokens, shape.inputs, shape.outputs,
               typeName(shape.compute).c_str(), shape.swiglu ? "swiglu" : "",
-              best * 1e3, best * 1e9 / weights,
-              2 * weights * shape.tokens / best * 1e-9);
+              weightName(DataType::BF16, shape.encoding).c_str(), best * 1e3,
+              best * 1e9 / weights, 2 * weights * shape.tokens / best * 1e-9);
   return true;
 }
 
@@ -123,5 +143,9 @@ int main(int argc, char **argv) {
   bool ok = true;
   for (const Shape &shape : shapes)
     ok &= measure(**device, *target, shape, repetitions);
+  for (Encoding encoding : {Encoding::Int8, Encoding::Q4})
+    for (int64_t tokens : {1, 4, 128})
+      ok &= measure(**device, *target,
+                    {tokens, 1024, 3072, f32, false, encoding}, repetitions);
   return ok ? 0 : 1;
 }

@@ -30,7 +30,30 @@ static EncodedMatrix describeMatrix(const Tensor &tensor) {
   return {tensor.encoding, countElements(tensor.shape) / columns, columns};
 }
 
+/// The words of the first matrixBytes bytes, which are rows, in panels.
+static std::vector<std::byte> packPanels(const std::vector<std::byte> &bytes,
+                                         size_t matrixBytes, size_t rowBytes,
+                                         size_t rows) {
+  std::vector<std::byte> packed = bytes;
+  size_t to = 0;
+  for (size_t panel = 0; panel != matrixBytes; panel += rows * rowBytes)
+    for (size_t word = 0; word != rowBytes; word += 4)
+      for (size_t row = 0; row != rows; ++row, to += 4)
+        std::memcpy(&packed[to], &bytes[panel + row * rowBytes + word], 4);
+  return packed;
+}
+
 std::vector<std::byte> Tensor::encode() const {
+  std::vector<std::byte> bytes = encodeRows();
+  if (panelRows == 0)
+    return bytes;
+  size_t matrixBytes = encoding != Encoding::None
+                           ? describeMatrix(*this).wordBytes()
+                           : bytes.size();
+  return packPanels(bytes, matrixBytes, matrixBytes / shape[0], panelRows);
+}
+
+std::vector<std::byte> Tensor::encodeRows() const {
   if (encoding != Encoding::None)
     return describeMatrix(*this).encode(unrounded);
   if (type == DataType::I32)
@@ -146,19 +169,6 @@ std::string test::typeName(DataType type) {
   return name;
 }
 
-Tensor test::packPanels(const Tensor &matrix, int64_t rows) {
-  int64_t perWord = matrix.type == DataType::F32 ? 1 : 2;
-  int64_t columns = matrix.shape[1];
-  Tensor packed = matrix;
-  size_t to = 0;
-  for (int64_t first = 0; first != matrix.shape[0]; first += rows)
-    for (int64_t column = 0; column != columns; column += perWord)
-      for (int64_t row = first; row != first + rows; ++row)
-        for (int64_t e = 0; e != perWord; ++e)
-          packed.values[to++] = matrix.values[row * columns + column + e];
-  return packed;
-}
-
 std::string test::weightName(DataType type, Encoding encoding) {
   if (encoding == Encoding::None)
     return typeName(type);
@@ -177,6 +187,7 @@ const std::vector<NamedCase> &test::getKernelCases() {
     addDenseCases(all);
     addLinearCases(all);
     addEncodedCases(all);
+    addIntegerCases(all);
     addAttentionCases(all);
     addAttentionSplitCases(all);
     addDeltaChunkCases(all);

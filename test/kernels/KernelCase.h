@@ -23,8 +23,12 @@ struct Tensor {
   /// Of a weight in an encoding: which, and what its values were rounded from.
   Encoding encoding = Encoding::None;
   std::vector<float> unrounded;
+  /// Rows of the panels in which it lies, as exec.weight says; 0: row-major.
+  int64_t panelRows = 0;
 
   std::vector<std::byte> encode() const;
+  /// The same without panels.
+  std::vector<std::byte> encodeRows() const;
   void decode(const std::vector<std::byte> &bytes);
 };
 
@@ -63,9 +67,6 @@ struct KernelCase {
   unsigned addStateView(unsigned input, Expectation after);
 };
 
-/// The matrix in panels of `rows` rows, as exec.weight says.
-Tensor packPanels(const Tensor &matrix, int64_t rows);
-
 /// One unit in the last place of `type`, relative: what rounding to it (in any
 /// direction) may cost. For F32 a few units, since sums are reordered.
 double relativeTolerance(DataType type);
@@ -88,6 +89,7 @@ void addAttentionCases(std::vector<NamedCase> &cases);
 void addAttentionSplitCases(std::vector<NamedCase> &cases);
 void addDeltaChunkCases(std::vector<NamedCase> &cases);
 void addEncodedCases(std::vector<NamedCase> &cases);
+void addIntegerCases(std::vector<NamedCase> &cases);
 void addMoeCases(std::vector<NamedCase> &cases);
 void addDeltaCases(std::vector<NamedCase> &cases);
 void addDeltaRuleCases(std::vector<NamedCase> &cases);

@@ -86,7 +86,7 @@ static void addPanels(std::vector<NamedCase> &cases, LinearTypes types,
   cases.back().name += "_panels";
   cases.back().make = [=] {
     KernelCase c = makeLinear(types, shape, swiglu);
-    c.arguments[1] = packPanels(c.arguments[1], 8);
+    c.arguments[1].panelRows = 8;
     c.request.config["weight_panels"] = int64_t(8);
     c.subgroupSize = 8;
     return c;

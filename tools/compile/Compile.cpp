@@ -146,6 +146,9 @@ Status Compilation::runPasses() {
   pipeline.attentionWorkgroups = target.attentionWorkgroups;
   pipeline.panelRows = target.getPanelRows();
   pipeline.quantize = options.quantize;
+  pipeline.quantizeActivations = options.quantizeActivations.empty()
+                                     ? target.byteDot != ByteDot::None
+                                     : options.quantizeActivations == "int8";
   PassManager manager(&context);
   addPhases(manager, lastPhase.value_or(Phase::Memory), pipeline);
   if (!options.dumpIRDir.empty())

@@ -24,8 +24,10 @@ struct CompileOptions {
   /// The assembler of CUDA code; empty: wherever it is found, if it is; "none":
   /// PTX alone.
   std::string ptxas;
-  std::string compute;        ///< f32, f16, bf16; empty: the target's choice.
-  QuantizeOptions quantize;   ///< Element types of the weights.
+  std::string compute;      ///< f32, f16, bf16; empty: the target's choice.
+  QuantizeOptions quantize; ///< Element types of the weights.
+  /// int8, or keep: inputs of quantised weights; empty: the target\'s choice.
+  std::string quantizeActivations;
   std::string compileTo;      ///< Stop after this phase and print the IR.
   std::string dumpIRDir;      ///< Write the IR after each pass.
   std::string emitKernels;    ///< Write each kernel's stages to this folder.

@@ -27,6 +27,8 @@ private:
   Results run(qwen::LinearOp op);
   Results run(qwen::SwigluOp op);
   Results run(qwen::LinearSwigluOp op);
+  Results run(qwen::QuantizeActivationsOp op);
+  Results run(qwen::IntegerLinearOp op);
   Results run(qwen::RouterOp op);
   Results run(qwen::ExpertsOp op);
   Results run(qwen::ScaleBySigmoidOp op);
@@ -69,6 +71,13 @@ private:
                                         bool unitOffset);
   mlir::FailureOr<reference::Matrix> matrix(mlir::FlatSymbolRefAttr weight,
                                             int64_t inputs);
+  /// x [T, inputs] times the weights stacked, as qwen.linear says.
+  Results multiply(reference::Floats x, int64_t inputs, mlir::ArrayAttr names,
+                   std::optional<mlir::ArrayAttr> parts);
+  /// The same with SwiGLU of two weights.
+  Results multiplySwiglu(reference::Floats x, int64_t inputs,
+                         mlir::FlatSymbolRefAttr gateName,
+                         mlir::FlatSymbolRefAttr upName);
   reference::CacheShape cacheShape(mlir::FlatSymbolRefAttr cache);
   /// Slots, positions and page table from operand `first` on.
   reference::Placement placement(unsigned first) const;

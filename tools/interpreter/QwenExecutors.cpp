@@ -113,27 +113,69 @@ static std::vector<float> regroupRows(const reference::Matrix &matrix,
   return rows;
 }
 
-Results Executor::run(qwen::LinearOp linear) {
+Results Executor::multiply(reference::Floats x, int64_t inputs, ArrayAttr names,
+                           std::optional<ArrayAttr> parts) {
   std::vector<reference::Matrix> weights;
-  std::vector<std::vector<float>> regrouped(linear.getWeights().size());
-  for (auto [i, attr] : llvm::enumerate(linear.getWeights())) {
+  std::vector<std::vector<float>> regrouped(names.size());
+  for (auto [i, attr] : llvm::enumerate(names)) {
     FailureOr<reference::Matrix> weight =
-        matrix(cast<FlatSymbolRefAttr>(attr), in(0).shape[1]);
+        matrix(cast<FlatSymbolRefAttr>(attr), inputs);
     if (failed(weight))
       return failure();
-    ArrayRef<int64_t> parts;
-    if (linear.getParts())
-      parts = cast<DenseI64ArrayAttr>((*linear.getParts())[i]);
-    if (!parts.empty()) {
-      regrouped[i] = regroupRows(*weight, parts);
+    ArrayRef<int64_t> groups;
+    if (parts)
+      groups = cast<DenseI64ArrayAttr>((*parts)[i]);
+    if (!groups.empty()) {
+      regrouped[i] = regroupRows(*weight, groups);
       weight->values = regrouped[i];
     }
     weights.push_back(*weight);
   }
   HostTensor out = result(in(0).shape[0]);
-  reference::linear(in(0).floats, in(0).shape[1], weights, resultType(),
-                    out.floats);
+  reference::linear(x, inputs, weights, resultType(), out.floats);
   return take(std::move(out));
+}
+
+Results Executor::multiplySwiglu(reference::Floats x, int64_t inputs,
+                                 FlatSymbolRefAttr gateName,
+                                 FlatSymbolRefAttr upName) {
+  FailureOr<reference::Matrix> gate = matrix(gateName, inputs);
+  FailureOr<reference::Matrix> up = matrix(upName, inputs);
+  if (failed(gate) || failed(up))
+    return failure();
+  HostTensor out = result(in(0).shape[0]);
+  reference::linearSwiglu(x, inputs, *gate, *up, resultType(), out.floats);
+  return take(std::move(out));
+}
+
+Results Executor::run(qwen::LinearOp linear) {
+  return multiply(in(0).floats, in(0).shape[1], linear.getWeights(),
+                  linear.getParts());
+}
+
+Results Executor::run(qwen::QuantizeActivationsOp quantize) {
+  int64_t tokens = in(0).shape[0], words = in(0).shape[1] / 4;
+  std::vector<HostTensor> out = {
+      HostTensor::ofIntegers({tokens, words},
+                             std::vector<int32_t>(tokens * words)),
+      result(tokens, 1)};
+  reference::quantizeActivations(in(0).floats, quantize.getWeightBits(),
+                                 out[0].integers, out[1].floats);
+  return out;
+}
+
+Results Executor::run(qwen::IntegerLinearOp linear) {
+  auto name = cast<FlatSymbolRefAttr>(linear.getWeights()[0]);
+  auto weight = SymbolTable::lookupNearestSymbolFrom<qwen::WeightOp>(op, name);
+  unsigned bits =
+      getEncodingInfo(qwen::getEncoding(weight.getStoredElementType())).bits;
+  int64_t inputs = in(0).shape[1] * 4;
+  std::vector<float> x(in(0).shape[0] * inputs);
+  reference::dequantizeActivations(in(0).integers, in(1).floats, bits, x);
+  if (linear.getSwiglu())
+    return multiplySwiglu(x, inputs, name,
+                          cast<FlatSymbolRefAttr>(linear.getWeights()[1]));
+  return multiply(x, inputs, linear.getWeights(), linear.getParts());
 }
 
 Results Executor::run(qwen::SwigluOp) {
@@ -143,15 +185,8 @@ Results Executor::run(qwen::SwigluOp) {
 }
 
 Results Executor::run(qwen::LinearSwigluOp linear) {
-  FailureOr<reference::Matrix> gate =
-      matrix(linear.getGateAttr(), in(0).shape[1]);
-  FailureOr<reference::Matrix> up = matrix(linear.getUpAttr(), in(0).shape[1]);
-  if (failed(gate) || failed(up))
-    return failure();
-  HostTensor out = result(in(0).shape[0]);
-  reference::linearSwiglu(in(0).floats, in(0).shape[1], *gate, *up,
-                          resultType(), out.floats);
-  return take(std::move(out));
+  return multiplySwiglu(in(0).floats, in(0).shape[1], linear.getGateAttr(),
+                        linear.getUpAttr());
 }
 
 Results Executor::run(qwen::RouterOp router) {
@@ -240,7 +275,8 @@ Results Executor::execute() {
             qwen::SelectRowsOp, qwen::SampleOp, qwen::RouterOp, qwen::ExpertsOp,
             qwen::ScaleBySigmoidOp, qwen::ConcatFeaturesOp, qwen::SigmoidGateOp,
             qwen::CausalConv1dOp, qwen::L2NormOp, qwen::DeltaGatesOp,
-            qwen::DeltaInputsOp, qwen::GatedDeltaRuleOp, qwen::GatedRmsNormOp>(
+            qwen::DeltaInputsOp, qwen::GatedDeltaRuleOp, qwen::GatedRmsNormOp,
+            qwen::QuantizeActivationsOp, qwen::IntegerLinearOp>(
           [&](auto concrete) { return run(concrete); })
       .Default([](Operation *other) -> Results {
         other->emitError("the interpreter does not know this op");

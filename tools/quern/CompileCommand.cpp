@@ -81,6 +81,11 @@ void tool::addCompileCommand(CLI::App &app, Command &selected) {
                       "The assembler for CUDA targets, or none: PTX alone "
                       "(default: $QUERN_PTXAS, on PATH, that of a toolkit)");
   addQuantizeOptions(*command, options->quantize);
+  command
+      ->add_option("--quantize-activations", options->quantizeActivations,
+                   "Inputs of quantised weights: int8 codes or as they are "
+                   "(default: int8 where the target multiplies bytes)")
+      ->check(CLI::IsMember({"int8", "keep"}));
   command->add_option("--compile-to", options->compileTo,
                       "Stop after import, graph, shape, quantize, lower or "
                       "memory and "

@@ -2,6 +2,7 @@
 #include "tools/registration/Registration.h"
 #include "codegen/CPU/Passes.h"
 #include "codegen/CUDA/Passes.h"
+#include "codegen/Kernels/Passes.h"
 #include "codegen/SPIRV/Passes.h"
 #include "dialects/Exec/IR/ExecOps.h"
 #include "dialects/Kernel/IR/KernelOps.h"
@@ -38,5 +39,6 @@ void quern::registerAllPasses() {
   quern::registerAllQuernPasses();
   quern::registerQuernCPUPasses();
   quern::registerQuernCUDAPasses();
+  quern::registerQuernKernelsPasses();
   quern::registerQuernSPIRVPasses();
 }

@@ -142,9 +142,10 @@ LogicalResult WeightOp::verify() {
   auto error = [&] { return emitOpError(); };
   if (std::optional<int64_t> panels = getPanels()) {
     RankedTensorType type = getTensorType();
+    bool isEncoded = qwen::getEncoding(type.getElementType()) != Encoding::None;
     if (type.getRank() != 2 || type.getDimSize(0) % *panels != 0 ||
-        qwen::getEncoding(type.getElementType()) != Encoding::None ||
-        type.getDimSize(1) * type.getElementTypeBitWidth() % 32 != 0)
+        (!isEncoded &&
+         type.getDimSize(1) * type.getElementTypeBitWidth() % 32 != 0))
       return emitOpError() << "panels of " << *panels
                            << " rows take a matrix of a multiple of them and "
                               "of whole 32-bit words, found "

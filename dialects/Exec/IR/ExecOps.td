@@ -48,7 +48,8 @@ def Exec_WeightOp : Exec_ModuleOp<"weight", [
 
     With `panels`, a matrix lies in panels of so many consecutive rows. A panel
     has all first 32-bit words of its rows side by side, then all second words,
-    ...: what a vector of lanes reads of as many rows is contiguous. Only kernels
+    ...: what a vector of lanes reads of as many rows is contiguous. Of a
+    quantised weight it is the words of the codes that lie so. Only kernels
     whose config has the same `weight_panels` read it.
 
     Example:

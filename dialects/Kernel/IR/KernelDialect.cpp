@@ -7,6 +7,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace quern::kernel;
@@ -40,6 +41,12 @@ LogicalResult KernelDialect::verifyRegionArgAttribute(Operation *op,
   return op->emitOpError() << "argument " << argumentIndex
                            << " has an unexpected attribute " << entry.getName()
                            << " = " << entry.getValue();
+}
+
+LogicalResult ByteDotOp::verify() {
+  if (getElementTypeOrSelf(getType()).isInteger(32))
+    return success();
+  return emitOpError() << "expected words of 32 bits, found " << getType();
 }
 
 void KernelDialect::initialize() {

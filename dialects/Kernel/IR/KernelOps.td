@@ -110,4 +110,47 @@ def Kernel_PackHalfOp : Kernel_Op<"pack_half", [Pure]> {
   let assemblyFormat = "$values attr-dict `:` type($values) `->` type($result)";
 }
 
+def Kernel_ReadHalfOp : Kernel_Op<"read_half", [NoMemoryEffect]> {
+  let summary = "reads an f16 from a buffer of words, as f32";
+  let description = [{
+    Like `kernel.read`; `index` counts halves of words, low ones first.
+    `--kernel-expand-bytes` makes it kernel.read and kernel.unpack_half for
+    targets that read no less than a word.
+
+    Example:
+    ```mlir
+    %x = kernel.read_half %buffer[%i] : memref<?xi32>
+    ```
+  }];
+  let arguments = (ins MemRefRankOf<[I32], [1]>:$buffer, Index:$index);
+  let results = (outs F32:$result);
+  let assemblyFormat = "$buffer `[` $index `]` attr-dict `:` type($buffer)";
+}
+
+def Kernel_ByteDotOp : Kernel_Op<"byte_dot",
+    [Pure, SameOperandsAndResultType]> {
+  let summary = "adds the products of the four bytes of two words";
+  let description = [{
+    result = sum + a[0] b[0] + a[1] b[1] + a[2] b[2] + a[3] b[3], for each
+    component of a vector. The bytes of b have a sign and are not -128. With
+    `unsigned_bits` the bytes of a are below 2^unsigned_bits, else they have a
+    sign. CPUs, CUDA and SPIR-V have instructions for it;
+    `--kernel-expand-bytes` makes it shifts and products.
+
+    Example:
+    ```mlir
+    %sum1 = kernel.byte_dot %a, %b, %sum0 : i32
+    %sum2 = kernel.byte_dot %a, %b, %sum1 unsigned_bits 4 : i32
+    ```
+  }];
+  let arguments = (ins SignlessIntegerLike:$a, SignlessIntegerLike:$b,
+      SignlessIntegerLike:$sum,
+      OptionalAttr<ConfinedAttr<I64Attr, [IntMinValue<1>, IntMaxValue<8>]>>
+          :$unsigned_bits);
+  let results = (outs SignlessIntegerLike:$result);
+  let assemblyFormat = "$a `,` $b `,` $sum (`unsigned_bits` $unsigned_bits^)? "
+                       "attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
 #endif // QUERN_DIALECTS_KERNEL_KERNELOPS_TD

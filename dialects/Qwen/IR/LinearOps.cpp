@@ -30,47 +30,10 @@ LogicalResult LinearOp::verify() {
                        << from << " or f32";
 }
 
-/// Checks that groups of these parts fill the rows of a weight.
-static LogicalResult verifyParts(LinearOp op, WeightOp weight,
-                                 ArrayRef<int64_t> parts) {
-  int64_t rows = weight.getTensorType().getDimSize(0), group = 0;
-  for (int64_t part : parts) {
-    if (part < 1 || part > rows - group)
-      return op.emitOpError() << "has a part of " << part << " rows of weight @"
-                              << weight.getSymName() << ", which has " << rows;
-    group += part;
-  }
-  if (parts.empty() || rows % group == 0)
-    return success();
-  InFlightDiagnostic diagnostic =
-      op.emitOpError() << "parts are groups of " << group << " rows, weight @"
-                       << weight.getSymName() << " has " << rows;
-  diagnostic.attachNote(weight.getLoc()) << "weight declared here";
-  return diagnostic;
-}
-
 LogicalResult LinearOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  int64_t outputs = 0;
-  for (auto [index, attr] : llvm::enumerate(getWeights())) {
-    auto name = cast<FlatSymbolRefAttr>(attr);
-    WeightOp weight = lookupWeight(*this, symbols, name);
-    if (!weight)
-      return failure();
-    int64_t rows = weight.getTensorType().getDimSize(0);
-    if (failed(verifyWeight(*this, symbols, name,
-                            {rows, getX().getType().getDimSize(1)})))
-      return failure();
-    if (getParts() &&
-        failed(verifyParts(*this, weight,
-                           cast<DenseI64ArrayAttr>((*getParts())[index]))))
-      return failure();
-    outputs += rows;
-  }
-  if (outputs == getType().getDimSize(1))
-    return success();
-  return emitOpError() << "weights have " << outputs
-                       << " rows, expected the result's "
-                       << getType().getDimSize(1) << " features";
+  return verifyStackedWeights(*this, symbols, getWeights(), getParts(),
+                              getX().getType().getDimSize(1),
+                              getType().getDimSize(1));
 }
 
 LogicalResult LinearSwigluOp::verify() {

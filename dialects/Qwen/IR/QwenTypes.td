@@ -47,6 +47,9 @@ class Qwen_TokenTensor<list<Type> elements, int rank, string features>
            "::mlir::RankedTensorType">;
 
 def Qwen_Activation : Qwen_TokenTensor<Qwen_ComputeTypes, 2, "features">;
+// What qwen.quantize_activations gives.
+def Qwen_ActivationCodes : Qwen_TokenTensor<[I32], 2, "words of four codes">;
+def Qwen_ActivationFactors : Qwen_TokenTensor<[F32], 3, "groups x 2">;
 def Qwen_Residual : Qwen_TokenTensor<[F32], 2, "features">;
 def Qwen_Heads : Qwen_TokenTensor<Qwen_ComputeTypes, 3, "heads x head_dim">;
 def Qwen_HeadsF32 : Qwen_TokenTensor<[F32], 3, "heads x head_dim">;

@@ -75,6 +75,52 @@ LogicalResult verifyWeight(Operation *op, SymbolTableCollection &symbols,
   return diagnostic;
 }
 
+/// Checks that groups of these parts fill the rows of a weight.
+static LogicalResult verifyParts(Operation *op, WeightOp weight,
+                                 ArrayRef<int64_t> parts) {
+  int64_t rows = weight.getTensorType().getDimSize(0), group = 0;
+  for (int64_t part : parts) {
+    if (part < 1 || part > rows - group)
+      return op->emitOpError()
+             << "has a part of " << part << " rows of weight @"
+             << weight.getSymName() << ", which has " << rows;
+    group += part;
+  }
+  if (parts.empty() || rows % group == 0)
+    return success();
+  InFlightDiagnostic diagnostic =
+      op->emitOpError() << "parts are groups of " << group << " rows, weight @"
+                        << weight.getSymName() << " has " << rows;
+  diagnostic.attachNote(weight.getLoc()) << "weight declared here";
+  return diagnostic;
+}
+
+LogicalResult verifyStackedWeights(Operation *op,
+                                   SymbolTableCollection &symbols,
+                                   ArrayAttr weights,
+                                   std::optional<ArrayAttr> parts,
+                                   int64_t inputs, int64_t outputs) {
+  int64_t total = 0;
+  for (auto [index, attr] : llvm::enumerate(weights)) {
+    auto name = cast<FlatSymbolRefAttr>(attr);
+    WeightOp weight = lookupWeight(op, symbols, name);
+    if (!weight)
+      return failure();
+    int64_t rows = weight.getTensorType().getDimSize(0);
+    if (failed(verifyWeight(op, symbols, name, {rows, inputs})))
+      return failure();
+    if (parts && failed(verifyParts(op, weight,
+                                    cast<DenseI64ArrayAttr>((*parts)[index]))))
+      return failure();
+    total += rows;
+  }
+  if (total == outputs)
+    return success();
+  return op->emitOpError() << "weights have " << total
+                           << " rows, expected the result's " << outputs
+                           << " features";
+}
+
 StateOp lookupState(Operation *op, SymbolTableCollection &symbols,
                     FlatSymbolRefAttr name, StateKind kind) {
   Operation *symbol = symbols.lookupNearestSymbolFrom(op, name);

@@ -22,6 +22,14 @@ mlir::LogicalResult verifyWeight(mlir::Operation *op,
                                  mlir::FlatSymbolRefAttr name,
                                  llvm::ArrayRef<int64_t> expected);
 
+/// Checks that the weights are matrices of `inputs` columns and `outputs` rows
+/// together, and that the groups of their parts (qwen.linear) fill their rows.
+mlir::LogicalResult verifyStackedWeights(mlir::Operation *op,
+                                         mlir::SymbolTableCollection &symbols,
+                                         mlir::ArrayAttr weights,
+                                         std::optional<mlir::ArrayAttr> parts,
+                                         int64_t inputs, int64_t outputs);
+
 /// Checks that `name` is a qwen.state of kind `kind` whose entries are
 /// `entry` (heads x head_dim, element type as stored).
 mlir::LogicalResult verifyCache(mlir::Operation *op,

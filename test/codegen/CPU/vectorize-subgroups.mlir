@@ -154,3 +154,31 @@ gpu.module @m {
     gpu.return
   }
 }
+
+// -----
+
+// Halves of consecutive lanes are one load; a product of bytes is one of
+// vectors, a word that all lanes hold is repeated.
+// CHECK-LABEL: func.func @bytes(
+// CHECK: %[[HALVES:.*]] = llvm.load {{.*}} : !llvm.ptr -> vector<8xf16>
+// CHECK: arith.extf %[[HALVES]] : vector<8xf16> to vector<8xf32>
+// CHECK: %[[B:.*]] = vector.broadcast %{{.*}} : i32 to vector<8xi32>
+// CHECK: kernel.byte_dot %{{.*}}, %[[B]], %{{.*}} unsigned_bits 4 : vector<8xi32>
+gpu.module @m {
+  gpu.func @bytes(
+      %w: memref<?xi32> {kernel.binding = 0 : i32, kernel.bytes = 64 : i64},
+      %q: memref<?xi32> {kernel.binding = 1 : i32, kernel.bytes = 4 : i64},
+      %y: memref<?xf32> {kernel.binding = 2 : i32, kernel.bytes = 32 : i64}) kernel {
+    %lane = gpu.thread_id x
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant 0 : i32
+    %scale = kernel.read_half %w[%lane] : memref<?xi32>
+    %a = kernel.read %w[%lane] : memref<?xi32>
+    %b = kernel.read %q[%c0] : memref<?xi32>
+    %sum = kernel.byte_dot %a, %b, %zero unsigned_bits 4 : i32
+    %float = arith.sitofp %sum : i32 to f32
+    %product = arith.mulf %float, %scale : f32
+    memref.store %product, %y[%lane] : memref<?xf32>
+    gpu.return
+  }
+}

@@ -128,6 +128,6 @@ exec.kernel @k family "f" arguments [#exec.argument<write, tensor<2x16x!qwen.enc
 
 // -----
 
-qwen.weight @a : tensor<8x32xf16> from "f" at 0 as !qwen.encoded<"q4">
-// expected-error @+1 {{panels of 4 rows take a matrix of a multiple of them and of whole 32-bit words, found 'tensor<8x32x!qwen.encoded<"q4">>'}}
-exec.weight @w plain [@a] panels 4 : tensor<8x32x!qwen.encoded<"q4">>
+qwen.weight @a : tensor<10x32xf16> from "f" at 0 as !qwen.encoded<"q4">
+// expected-error @+1 {{panels of 4 rows take a matrix of a multiple of them and of whole 32-bit words, found 'tensor<10x32x!qwen.encoded<"q4">>'}}
+exec.weight @w plain [@a] panels 4 : tensor<10x32x!qwen.encoded<"q4">>

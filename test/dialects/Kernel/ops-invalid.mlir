@@ -43,3 +43,11 @@ func.func @argument(%a: memref<?xf32> {kernel.binding = -1 : i32}) {
 func.func @accesses() attributes {kernel.accesses = 3 : i64} {
   return
 }
+
+// -----
+
+func.func @words(%a: i64) {
+  // expected-error @+1 {{expected words of 32 bits, found 'i64'}}
+  %x = kernel.byte_dot %a, %a, %a : i64
+  return
+}

@@ -25,3 +25,14 @@ func.func @halves(%word: i32) -> i32 {
   %packed = kernel.pack_half %pair : vector<2xf32> -> i32
   return %packed : i32
 }
+
+// CHECK-LABEL: func.func @bytes
+func.func @bytes(%buffer: memref<?xi32>, %i: index, %a: vector<8xi32>, %s: i32) -> (f32, vector<8xi32>, i32) {
+  // CHECK: kernel.read_half %{{.*}}[%{{.*}}] : memref<?xi32>
+  %half = kernel.read_half %buffer[%i] : memref<?xi32>
+  // CHECK: kernel.byte_dot %{{.*}}, %{{.*}}, %{{.*}} unsigned_bits 4 : vector<8xi32>
+  %0 = kernel.byte_dot %a, %a, %a unsigned_bits 4 : vector<8xi32>
+  // CHECK: kernel.byte_dot %{{.*}}, %{{.*}}, %{{.*}} : i32
+  %1 = kernel.byte_dot %s, %s, %s : i32
+  return %half, %0, %1 : f32, vector<8xi32>, i32
+}

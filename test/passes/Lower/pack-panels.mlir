@@ -67,3 +67,33 @@ exec.program @decode kind decode tokens 1 rows 1 {
   exec.dispatch @linear(%x, %wb, %y) : !exec.buffer<tensor<1x64xf32>>, !exec.buffer<tensor<16x64xbf16>>, !exec.buffer<tensor<1x16xf32>>
   exec.dispatch @other(%x, %wb, %y) : !exec.buffer<tensor<1x64xf32>>, !exec.buffer<tensor<16x64xbf16>>, !exec.buffer<tensor<1x16xf32>>
 }
+
+// -----
+
+// Quantised weights: what is multiplied with int8 activations, and an embedding
+// with it; not what a linear kernel converts.
+
+qwen.weight @embed : tensor<16x64xbf16> from "a" at 0 as !qwen.encoded<"int8">
+qwen.weight @plain : tensor<16x64xbf16> from "a" at 0 as !qwen.encoded<"int8">
+// CHECK: exec.weight @embed.plain plain [@embed] panels 8 : tensor<16x64x!qwen.encoded<"int8">>
+// CHECK: exec.weight @plain.plain plain [@plain] : tensor<16x64x!qwen.encoded<"int8">>
+// CHECK: exec.kernel @embedding {{.*}} config {count = "tokens", weight_panels = 8 : i64}
+// CHECK: exec.kernel @integer_linear {{.*}} config {weight_panels = 8 : i64}
+// CHECK: exec.kernel @linear {{.*}} config {}
+exec.weight @embed.plain plain [@embed] : tensor<16x64x!qwen.encoded<"int8">>
+exec.weight @plain.plain plain [@plain] : tensor<16x64x!qwen.encoded<"int8">>
+exec.kernel @embedding family "embedding" arguments [#exec.argument<read, tensor<1xi32>>, #exec.argument<read, tensor<16x64x!qwen.encoded<"int8">>>, #exec.argument<write, tensor<1x64xf32>>] config {count = "tokens"}
+exec.kernel @integer_linear family "integer_linear" arguments [#exec.argument<read, tensor<1x16xi32>>, #exec.argument<read, tensor<1x2x2xf32>>, #exec.argument<read, tensor<16x64x!qwen.encoded<"int8">>>, #exec.argument<write, tensor<1x16xf32>>] config {}
+exec.kernel @linear family "linear" arguments [#exec.argument<read, tensor<1x64xf32>>, #exec.argument<read, tensor<16x64x!qwen.encoded<"int8">>>, #exec.argument<write, tensor<1x16xf32>>] config {}
+exec.program @decode kind decode tokens 1 rows 1 {
+  %ids = exec.step token_ids : !exec.buffer<tensor<1xi32>>
+  %embed = exec.weight_ref @embed.plain : !exec.buffer<tensor<16x64x!qwen.encoded<"int8">>>
+  %plain = exec.weight_ref @plain.plain : !exec.buffer<tensor<16x64x!qwen.encoded<"int8">>>
+  %x = exec.alloc : !exec.buffer<tensor<1x64xf32>>
+  %codes = exec.alloc : !exec.buffer<tensor<1x16xi32>>
+  %factors = exec.alloc : !exec.buffer<tensor<1x2x2xf32>>
+  %y = exec.alloc : !exec.buffer<tensor<1x16xf32>>
+  exec.dispatch @embedding(%ids, %embed, %x) : !exec.buffer<tensor<1xi32>>, !exec.buffer<tensor<16x64x!qwen.encoded<"int8">>>, !exec.buffer<tensor<1x64xf32>>
+  exec.dispatch @integer_linear(%codes, %factors, %embed, %y) : !exec.buffer<tensor<1x16xi32>>, !exec.buffer<tensor<1x2x2xf32>>, !exec.buffer<tensor<16x64x!qwen.encoded<"int8">>>, !exec.buffer<tensor<1x16xf32>>
+  exec.dispatch @linear(%x, %plain, %y) : !exec.buffer<tensor<1x64xf32>>, !exec.buffer<tensor<16x64x!qwen.encoded<"int8">>>, !exec.buffer<tensor<1x16xf32>>
+}

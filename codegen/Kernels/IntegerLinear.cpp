@@ -1,0 +1,172 @@
+//===- IntegerLinear.cpp - linear of int8 codes and encoded weights -------===//
+//
+// A lane owns a weight row. The products of the codes of a group are summed as
+// integers and scaled once: with codes c of the weight and q of the input,
+//
+//   sum += scale_w * (scale_x * sum(c q) - zero * scale_x * sum(q))
+//
+// and with a minimum += minimum * scale_x * sum(q). Weights are in panels, or
+// row by row for those that can't be.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/Kernels/KernelFamilies.h"
+#include "codegen/Kernels/Linear.h"
+
+using namespace quern;
+
+namespace {
+
+class IntegerLinearBuilder {
+public:
+  IntegerLinearBuilder(KernelBuilder &k, const Linear &linear, bool inPanels)
+      : k(k), linear(linear), tile(k, linear, k.getTarget().integerTokens,
+                                   k.getTarget().integerWidth),
+        inPanels(inPanels), lanes(k.getSubgroupSize()),
+        matrix(k.getArgument("weight").encoding, linear.weightRows,
+               linear.inputs),
+        info(matrix.getInfo()), groups(linear.inputs / kGroupSize) {}
+
+  Status build() {
+    QUERN_RETURN_IF_ERROR(tile.place());
+    codes = k.getScalarInput("codes");
+    factors = k.getScalarInput("factors");
+    weight = k.getScalarInput("weight");
+    OutputBuffer out = tile.getOutput();
+    for (const Expression &panel : tile.panelNumbers)
+      addPanel(panel);
+    Expressions zeros(size_t(tile.tokens * tile.width), k.f32(0));
+    tile.store(out,
+               k.loop(k.index(0), k.index(groups), 1, zeros,
+                      [&](Expression group, llvm::ArrayRef<Expression> sums) {
+                        Expressions next(sums.begin(), sums.end());
+                        multiplyGroup(group, next);
+                        return next;
+                      }));
+    return Status::ok();
+  }
+
+private:
+  void addPanel(Expression panel) {
+    Expression lane = k.getLane();
+    int64_t rowWords = groups * info.wordsPerGroup();
+    bool mayEnd = linear.weightRows % lanes != 0;
+    if (inPanels) {
+      wordBases.push_back(panel * double(rowWords * lanes) + lane);
+    } else {
+      Expression row = panel * double(lanes) + lane;
+      if (mayEnd)
+        row = min(row, k.index(linear.weightRows - 1));
+      wordBases.push_back(row * double(rowWords));
+    }
+    Expression block =
+        panel * double(lanes / kScaleRows) + lane / double(kScaleRows);
+    if (mayEnd)
+      block = min(block, k.index((linear.weightRows - 1) / kScaleRows));
+    int64_t blockFactors = groups * info.factorsPerGroup() * kScaleRows;
+    factorBases.push_back(
+        block * double(blockFactors) +
+        (lane % double(kScaleRows) + double(matrix.wordBytes() / 2)));
+  }
+
+  /// Words of four codes of a group of a panel's rows, in the order of the
+  /// inputs' words.
+  Expressions readCodes(int64_t p, Expression group) {
+    int64_t perGroup = info.wordsPerGroup(), stride = inPanels ? lanes : 1;
+    Expression first = wordBases[p] + group * double(perGroup * stride);
+    Expressions words;
+    for (int64_t w = 0; w != perGroup; ++w) {
+      Expression word = weight.read(first + double(w * stride));
+      if (info.bits == 8) {
+        words.push_back(word);
+        continue;
+      }
+      constexpr uint32_t everyByte = 0x01010101;
+      double mask = double(((1u << info.bits) - 1) * everyByte);
+      for (unsigned shift = 0; shift != 8; shift += info.bits)
+        words.push_back((shift == 0 ? word : word >> double(shift)) & mask);
+    }
+    return words;
+  }
+
+  /// Scale (0) or minimum (1) of a group of a panel's rows.
+  Expression readFactor(int64_t p, Expression group, unsigned factor) {
+    return weight.readHalf(
+        factorBases[p] + (group * double(info.factorsPerGroup() * kScaleRows) +
+                          double(factor * kScaleRows)));
+  }
+
+  void multiplyGroup(Expression group, Expressions &sums) {
+    constexpr int64_t wordsPerGroup = kGroupSize / 4;
+    std::vector<Expressions> inputs;
+    Expressions scales, totals;
+    for (const Expression &token : tile.tokenNumbers) {
+      Expression at = token * double(groups) + group;
+      Expressions words;
+      for (int64_t w = 0; w != wordsPerGroup; ++w)
+        words.push_back(codes.read(at * double(wordsPerGroup) + double(w)));
+      inputs.push_back(words);
+      scales.push_back(factors.read(at * 2.0));
+      totals.push_back(factors.read(at * 2.0 + 1.0));
+    }
+    unsigned unsignedBits = info.isSigned() ? 0 : info.bits;
+    for (int64_t p = 0; p != tile.width; ++p) {
+      Expressions words = readCodes(p, group);
+      Expression scale = readFactor(p, group, 0), minimum;
+      if (info.hasMinimum)
+        minimum = readFactor(p, group, 1);
+      for (int64_t t = 0; t != tile.tokens; ++t) {
+        Expression product = k.i32(0);
+        for (auto [word, input] : llvm::zip(words, inputs[t]))
+          product = byteDot(word, input, product, unsignedBits);
+        Expression value = toF32Signed(product);
+        if (info.zero != 0)
+          value = fma(value, scales[t], totals[t] * -double(info.zero));
+        else
+          value = value * scales[t];
+        Expression &sum = sums[t * tile.width + p];
+        sum = fma(value, scale, sum);
+        if (info.hasMinimum)
+          sum = fma(totals[t], minimum, sum);
+      }
+    }
+  }
+
+  KernelBuilder &k;
+  const Linear &linear;
+  PanelTile tile;
+  bool inPanels;
+  int64_t lanes;
+  EncodedMatrix matrix;
+  const EncodingInfo &info;
+  int64_t groups;
+  InputBuffer codes, factors, weight;
+  Expressions wordBases;   ///< First word of the lane's row.
+  Expressions factorBases; ///< First factor of the lane's row, in halves.
+};
+
+} // namespace
+
+Status quern::buildIntegerLinear(KernelBuilder &k) {
+  Linear linear{k.dim("T"), k.dim("K"), k.dim("W"), LinearEpilogue::None};
+  QUERN_ASSIGN_OR_RETURN(linear.epilogue, readLinearEpilogue(k));
+  QUERN_RETURN_IF_ERROR(checkOutputs(k, linear));
+  if (k.getArgument("weight").encoding == Encoding::None)
+    return invalidArgument("the weight is not encoded");
+  if (k.dim("WORDS") * 4 != linear.inputs ||
+      k.dim("G") * kGroupSize != linear.inputs || k.dim("TWO") != 2)
+    return invalidArgument("codes and factors are not those of " +
+                           std::to_string(linear.inputs) + " inputs");
+  if (k.getSubgroupSize() % kScaleRows != 0)
+    return unsupported("subgroups of " + std::to_string(k.getSubgroupSize()) +
+                       " lanes are no multiple of " +
+                       std::to_string(kScaleRows));
+  if (k.getType("out") != DataType::F32)
+    QUERN_RETURN_IF_ERROR(requireMultiple(k, "N", 8));
+  QUERN_ASSIGN_OR_RETURN(int64_t panels, k.getWeightPanels());
+  if (panels != 0 && linear.weightRows % panels != 0)
+    return invalidArgument("the weight has " +
+                           std::to_string(linear.weightRows) +
+                           " rows, which are no panels");
+  k.flops = 2 * uint64_t(linear.tokens) * linear.inputs * linear.weightRows;
+  return IntegerLinearBuilder(k, linear, panels != 0).build();
+}

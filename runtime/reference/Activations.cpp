@@ -1,0 +1,48 @@
+//===- Activations.cpp - int8 codes of activations ------------------------===//
+#include "runtime/base/Encoding.h"
+#include "runtime/reference/Reference.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace quern;
+
+static constexpr unsigned kWords = kGroupSize / 4;
+
+void reference::quantizeActivations(Floats x, unsigned weightBits,
+                                    std::span<int32_t> codes, Output factors) {
+  for (size_t g = 0; g != x.size() / kGroupSize; ++g) {
+    Floats group = x.subspan(g * kGroupSize, kGroupSize);
+    float largest = 0;
+    for (float value : group)
+      largest = std::max(largest, std::fabs(value));
+    float inverse = largest > 0 ? 127 / largest : 0;
+    float total = 0;
+    for (unsigned word = 0; word != kWords; ++word) {
+      uint32_t bytes = 0;
+      for (unsigned byte = 0; byte != 4; ++byte) {
+        float code = std::nearbyint(
+            group[getActivationElement(weightBits, word, byte)] * inverse);
+        total += code;
+        bytes |= static_cast<uint32_t>(
+                     static_cast<uint8_t>(static_cast<int8_t>(code)))
+                 << (8 * byte);
+      }
+      codes[g * kWords + word] = static_cast<int32_t>(bytes);
+    }
+    factors[2 * g] = largest / 127;
+    factors[2 * g + 1] = factors[2 * g] * total;
+  }
+}
+
+void reference::dequantizeActivations(Integers codes, Floats factors,
+                                      unsigned weightBits, Output x) {
+  for (size_t g = 0; g != x.size() / kGroupSize; ++g)
+    for (unsigned word = 0; word != kWords; ++word)
+      for (unsigned byte = 0; byte != 4; ++byte) {
+        auto bits = static_cast<uint32_t>(codes[g * kWords + word]);
+        auto code = static_cast<int8_t>(bits >> (8 * byte));
+        x[g * kGroupSize + getActivationElement(weightBits, word, byte)] =
+            factors[2 * g] * static_cast<float>(code);
+      }
+}
