@@ -23,6 +23,7 @@ enum Result : int {
   NotInitialized = 3,
   NoDevice = 100,
   InvalidDevice = 101,
+  InvalidImage = 200,
   InvalidContext = 201,
   NoBinaryForGpu = 209,
   InvalidPtx = 218,

@@ -43,6 +43,8 @@ static const ErrorRow *findError(Result code) {
       {NotInitialized, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
       {NoDevice, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
       {InvalidDevice, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
+      {InvalidImage, "CUDA_ERROR_INVALID_IMAGE",
+       "device kernel image is invalid"},
       {InvalidContext, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
       {NoBinaryForGpu, "CUDA_ERROR_NO_BINARY_FOR_GPU",
        "no kernel image is available for execution on the device"},
