@@ -36,12 +36,8 @@ LogicalResult QuantizeActivationsOp::verify() {
 }
 
 LogicalResult IntegerLinearOp::verify() {
-  if (getWeights().empty())
-    return emitOpError("names no weight");
-  if (getParts() && getParts()->size() != getWeights().size())
-    return emitOpError() << "has " << getParts()->size()
-                         << " lists of parts for " << getWeights().size()
-                         << " weights";
+  if (failed(verifyPartLists(*this, getWeights(), getParts())))
+    return failure();
   if (getSwiglu() && (getParts() || getWeights().size() != 2))
     return emitOpError("swiglu takes a gate and an up weight without parts");
   return verifyGroups(*this, getCodes().getType(), getFactors().getType());

@@ -16,12 +16,8 @@ LogicalResult EmbeddingOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 LogicalResult LinearOp::verify() {
-  if (getWeights().empty())
-    return emitOpError("names no weight");
-  if (getParts() && getParts()->size() != getWeights().size())
-    return emitOpError() << "has " << getParts()->size()
-                         << " lists of parts for " << getWeights().size()
-                         << " weights";
+  if (failed(verifyPartLists(*this, getWeights(), getParts())))
+    return failure();
   Type from = getX().getType().getElementType();
   Type to = getType().getElementType();
   if (to == from || to.isF32())

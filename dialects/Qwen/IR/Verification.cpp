@@ -75,6 +75,17 @@ LogicalResult verifyWeight(Operation *op, SymbolTableCollection &symbols,
   return diagnostic;
 }
 
+LogicalResult verifyPartLists(Operation *op, ArrayAttr weights,
+                              std::optional<ArrayAttr> parts) {
+  if (weights.empty())
+    return op->emitOpError("names no weight");
+  if (parts && parts->size() != weights.size())
+    return op->emitOpError()
+           << "has " << parts->size() << " lists of parts for "
+           << weights.size() << " weights";
+  return success();
+}
+
 /// Checks that groups of these parts fill the rows of a weight.
 static LogicalResult verifyParts(Operation *op, WeightOp weight,
                                  ArrayRef<int64_t> parts) {

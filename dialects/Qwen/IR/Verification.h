@@ -22,6 +22,11 @@ mlir::LogicalResult verifyWeight(mlir::Operation *op,
                                  mlir::FlatSymbolRefAttr name,
                                  llvm::ArrayRef<int64_t> expected);
 
+/// Checks that there are weights and, with parts, a list for each.
+mlir::LogicalResult verifyPartLists(mlir::Operation *op,
+                                    mlir::ArrayAttr weights,
+                                    std::optional<mlir::ArrayAttr> parts);
+
 /// Checks that the weights are matrices of `inputs` columns and `outputs` rows
 /// together, and that the groups of their parts (qwen.linear) fill their rows.
 mlir::LogicalResult verifyStackedWeights(mlir::Operation *op,
