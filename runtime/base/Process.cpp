@@ -87,6 +87,7 @@ quern::runProgram(const std::string &path,
   std::vector<std::string> copies = {path};
   copies.insert(copies.end(), arguments.begin(), arguments.end());
   std::vector<char *> pointers;
+  pointers.reserve(copies.size() + 1);
   for (std::string &copy : copies)
     pointers.push_back(copy.data());
   pointers.push_back(nullptr);
