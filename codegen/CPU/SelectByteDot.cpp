@@ -27,6 +27,14 @@ public:
         halves(VectorType::get(16, builder.getI16Type())),
         words(VectorType::get(8, builder.getI32Type())) {}
 
+  /// Products whose pairs can be summed in 16 bits. None of unsigned bytes of 8
+  /// bits: pmaddubsw would saturate.
+  static size_t countTogether(kernel::ByteDotOp op) {
+    int64_t largest =
+        op.getUnsignedBits() ? (int64_t(1) << *op.getUnsignedBits()) - 1 : 128;
+    return INT16_MAX / (2 * 127 * largest);
+  }
+
   Value sum(MutableArrayRef<kernel::ByteDotOp> chain) {
     Value sum = chain.front().getSum();
     while (!chain.empty()) {
@@ -49,13 +57,6 @@ public:
   }
 
 private:
-  /// Products whose pairs can be summed in 16 bits.
-  static size_t countTogether(kernel::ByteDotOp op) {
-    int64_t largest =
-        op.getUnsignedBits() ? (int64_t(1) << *op.getUnsignedBits()) - 1 : 128;
-    return std::max<int64_t>(1, INT16_MAX / (2 * 127 * largest));
-  }
-
   Value call(StringRef name, Type type, ValueRange operands) {
     return LLVM::CallIntrinsicOp::create(builder, loc, type,
                                          builder.getStringAttr(name), operands)
@@ -116,7 +117,8 @@ private:
     kernel::ByteDotOp last = chain.back();
     OpBuilder builder(last);
     auto vector = dyn_cast<VectorType>(last.getType());
-    if (!avx2 || !vector || vector.getNumElements() != 8) {
+    if (!avx2 || !vector || vector.getNumElements() != 8 ||
+        Avx2Products::countTogether(last) == 0) {
       last.replaceAllUsesWith(expandByteDot(builder, last));
       done.insert(last);
       return;

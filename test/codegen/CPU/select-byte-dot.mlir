@@ -54,3 +54,13 @@ func.func @scalar(%a: i32, %b: i32, %sum: i32) -> i32 {
   %0 = kernel.byte_dot %a, %b, %sum : i32
   return %0 : i32
 }
+
+// Pairs of products of 8 unsigned bits do not fit into 16.
+// CHECK-LABEL: func.func @wide
+func.func @wide(%a: vector<8xi32>, %b: vector<8xi32>, %sum: vector<8xi32>) -> vector<8xi32> {
+  // CHECK-NOT: intrinsic
+  // CHECK: arith.muli
+  // CHECK-NOT: kernel.byte_dot
+  %0 = kernel.byte_dot %a, %b, %sum unsigned_bits 8 : vector<8xi32>
+  return %0 : vector<8xi32>
+}
