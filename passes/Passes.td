@@ -423,7 +423,9 @@ def SpecializeExpertsPass
            "the target">,
     Option<"tile", "tile", "int64_t", /*default=*/"0",
            "Rows of the largest tile, a power of two; 0: 2, 4 or 8, about as "
-           "many as choose an expert">
+           "many as choose an expert">,
+    Option<"maxTile", "max-tile", "int64_t", /*default=*/"8",
+           "The most rows that 0 gives a tile; set from the target">
   ];
   let statistics = [
     Statistic<"numGathered", "num-gathered", "Mixtures computed gathered">,
@@ -495,7 +497,8 @@ def QuantizeActivationsPass
     In front of each product whose weights are quantised, makes its inputs int8
     codes in groups of 32 (qwen.quantize_activations): CPUs multiply and sum
     codes several times faster than they convert weights to f32. Products that
-    read the same inputs share the codes.
+    read the same inputs share the codes. Experts, which have inputs of their
+    own in the middle, get `int8_activations`.
 
     Before:
     ```mlir
@@ -509,13 +512,15 @@ def QuantizeActivationsPass
     ```
 
     Requires: nothing; behind --qwen-quantize-weights.
-    Guarantees: no qwen.linear or qwen.linear_swiglu has quantised weights.
-    Leaves alone: routers and experts.
+    Guarantees: no qwen.linear or qwen.linear_swiglu has quantised weights, and
+    no qwen.experts without `int8_activations` has only such.
+    Leaves alone: routers, and experts of which a part is not quantised.
     Numerics: inputs are rounded to 8 bits in groups of 32.
   }];
   let dependentDialects = ["::quern::qwen::QwenDialect"];
   let statistics = [
     Statistic<"numProducts", "num-products", "Products of int8 activations">,
+    Statistic<"numExperts", "num-experts", "Mixtures of int8 activations">,
     Statistic<"numQuantized", "num-quantized", "Activations made int8">
   ];
 }
@@ -572,13 +577,13 @@ def LowerToExecPass : Pass<"qwen-lower-to-exec", "::mlir::ModuleOp"> {
 }
 
 def PackPanelsPass : Pass<"exec-pack-panels", "::mlir::ModuleOp"> {
-  let summary = "Packs the weights of linear layers in panels of rows";
+  let summary = "Packs the weights of linear layers and experts in panels";
   let description = [{
     For targets on which a lane owns a weight row: a weight that a `linear`
-    kernel reads, or a quantised one that an `integer_linear` kernel reads, lies
-    in panels of `rows` rows, if their number divides its rows and every other
-    kernel that reads it is an `embedding`. A kernel reads panels for all of its
-    dispatches or for none.
+    kernel or one of experts reads, or a quantised one that a kernel of integer
+    products reads, lies in panels of `rows` rows, if their number divides the
+    rows of a matrix and every other kernel that reads it is an `embedding`. A
+    kernel reads panels for all of its dispatches or for none.
 
     Before:
     ```mlir

@@ -94,6 +94,7 @@ static void addShape(OpPassManager &pm, const PipelineOptions &options) {
   pm.addNestedPass<func::FuncOp>(createSpecializeDeltaRulePass(deltaRule));
   SpecializeExpertsPassOptions experts;
   experts.minReuse = options.expertsMinReuse;
+  experts.maxTile = options.expertsMaxTile;
   pm.addNestedPass<func::FuncOp>(createSpecializeExpertsPass(experts));
   // Lower relies on static shapes and complete roles.
   pm.addPass(createVerifyProgramsPass());
@@ -188,6 +189,10 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
       *this, "experts-min-reuse",
       llvm::cl::desc("Tokens per chosen expert from which on they are sorted"),
       llvm::cl::init(1.1)};
+  Option<int64_t> expertsMaxTile{*this, "experts-max-tile",
+                                 llvm::cl::desc("Most rows of a tile of "
+                                                "experts"),
+                                 llvm::cl::init(8)};
   Option<bool> fuse{*this, "fuse",
                     llvm::cl::desc("Fuse ops; false leaves each on its own"),
                     llvm::cl::init(true)};
@@ -238,6 +243,7 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
     options.deltaChunk = deltaChunk;
     options.deltaMinTokens = deltaMinTokens;
     options.expertsMinReuse = expertsMinReuse;
+    options.expertsMaxTile = expertsMaxTile;
     options.fuse = fuse;
     options.keepIntermediates = keepIntermediates;
     options.attentionWorkgroups = attentionWorkgroups;

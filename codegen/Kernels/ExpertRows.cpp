@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/KernelFamilies.h"
-#include "codegen/Kernels/Linear.h"
+#include "codegen/Kernels/Panels.h"
 
 using namespace quern;
 
@@ -73,24 +73,44 @@ private:
 
 } // namespace
 
-/// Bytes of the weights of as many experts as a step can choose.
-static uint64_t countWeightBytes(const KernelBuilder &k) {
+/// Sets what the kernel computes and reads: the weights of as many experts as a
+/// step can choose.
+static void setCosts(KernelBuilder &k, const Linear &linear,
+                     PanelInputs inputs) {
+  k.flops = 2 * uint64_t(linear.tokens) * k.dim("K") * linear.inputs *
+            linear.weightRows;
   uint64_t chosen = std::min(k.dim("E"), k.dim("T") * k.dim("K"));
-  return k.getArgument("weight").getBytes() / k.dim("E") * chosen;
+  k.idealBytes = k.getArgument("weight").getBytes() / k.dim("E") * chosen +
+                 k.getArgument("out").getBytes();
+  if (inputs == PanelInputs::Floats)
+    k.idealBytes += k.getArgument("x").getBytes();
+  else
+    k.idealBytes +=
+        k.getArgument("codes").getBytes() + k.getArgument("factors").getBytes();
 }
 
-static Status checkSizes(const KernelBuilder &k, int64_t weightRows) {
+/// Whether to build the form whose lanes own rows.
+static Result<bool> checkExperts(const KernelBuilder &k, const Linear &linear,
+                                 PanelInputs inputs) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "C", 8));
-  QUERN_RETURN_IF_ERROR(checkMatrices(k, "weight", weightRows));
-  return k.getType("out") == DataType::F32 ? Status::ok()
-                                           : requireMultiple(k, "N", 8);
+  QUERN_RETURN_IF_ERROR(checkMatrices(k, "weight", linear.weightRows));
+  if (k.getType("out") != DataType::F32)
+    QUERN_RETURN_IF_ERROR(requireMultiple(k, "N", 8));
+  QUERN_ASSIGN_OR_RETURN(bool inPanels, hasPanels(k, linear, inputs));
+  if (inputs == PanelInputs::Floats)
+    return inPanels;
+  QUERN_RETURN_IF_ERROR(checkCodes(k, linear.inputs));
+  return true;
 }
 
-Status quern::buildExpertRows(KernelBuilder &k) {
-  QUERN_RETURN_IF_ERROR(checkSizes(k, k.dim("W")));
+static Status buildRows(KernelBuilder &k, PanelInputs inputs) {
   Linear linear{k.dim("T"), k.dim("C"), k.dim("W"), LinearEpilogue::None};
   QUERN_ASSIGN_OR_RETURN(linear.epilogue, readLinearEpilogue(k));
   QUERN_RETURN_IF_ERROR(checkOutputs(k, linear));
+  QUERN_ASSIGN_OR_RETURN(bool ownsRow, checkExperts(k, linear, inputs));
+  setCosts(k, linear, inputs);
+  if (ownsRow)
+    return buildPanelExpertRows(k, linear, inputs);
   int64_t slots = k.dim("K");
   ExpertRowsBuilder builder(k, linear);
   QUERN_RETURN_IF_ERROR(builder.begin());
@@ -98,16 +118,15 @@ Status quern::buildExpertRows(KernelBuilder &k) {
   Expression token = k.getGroup(1);
   Expression pair = token * double(slots) + k.getGroup(2);
   builder.guard([&] { builder.store(pair, builder.multiply(token, pair)); });
-  k.flops =
-      2 * uint64_t(linear.tokens) * slots * linear.inputs * linear.weightRows;
-  k.idealBytes = countWeightBytes(k) + k.getArgument("x").getBytes() +
-                 k.getArgument("out").getBytes();
   return Status::ok();
 }
 
-Status quern::buildExpertSum(KernelBuilder &k) {
-  QUERN_RETURN_IF_ERROR(checkSizes(k, k.dim("N")));
+static Status buildSum(KernelBuilder &k, PanelInputs inputs) {
   Linear linear{k.dim("T"), k.dim("C"), k.dim("N"), LinearEpilogue::None};
+  QUERN_ASSIGN_OR_RETURN(bool ownsRow, checkExperts(k, linear, inputs));
+  setCosts(k, linear, inputs);
+  if (ownsRow)
+    return buildPanelExpertSum(k, linear, inputs);
   int64_t slots = k.dim("K");
   ExpertRowsBuilder builder(k, linear);
   QUERN_RETURN_IF_ERROR(builder.begin());
@@ -127,9 +146,18 @@ Status quern::buildExpertSum(KernelBuilder &k) {
                });
     builder.store(token, sums);
   });
-  k.flops =
-      2 * uint64_t(linear.tokens) * slots * linear.inputs * linear.weightRows;
-  k.idealBytes = countWeightBytes(k) + k.getArgument("x").getBytes() +
-                 k.getArgument("out").getBytes();
   return Status::ok();
+}
+
+Status quern::buildExpertRows(KernelBuilder &k) {
+  return buildRows(k, PanelInputs::Floats);
+}
+Status quern::buildIntegerExpertRows(KernelBuilder &k) {
+  return buildRows(k, PanelInputs::Codes);
+}
+Status quern::buildExpertSum(KernelBuilder &k) {
+  return buildSum(k, PanelInputs::Floats);
+}
+Status quern::buildIntegerExpertSum(KernelBuilder &k) {
+  return buildSum(k, PanelInputs::Codes);
 }

@@ -9,7 +9,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/ExpertTiles.h"
 #include "codegen/Kernels/KernelFamilies.h"
-#include "codegen/Kernels/Linear.h"
+#include "codegen/Kernels/Panels.h"
 
 using namespace quern;
 
@@ -106,7 +106,7 @@ Result<std::vector<int64_t>> quern::getTileSizes(const KernelBuilder &k) {
   return sizes;
 }
 
-Status quern::buildExpertTiles(KernelBuilder &k) {
+static Status buildTiles(KernelBuilder &k, PanelInputs inputs) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "C", 8));
   QUERN_RETURN_IF_ERROR(checkMatrices(k, "weight", k.dim("W")));
   if (k.getType("out") != DataType::F32)
@@ -119,7 +119,19 @@ Status quern::buildExpertTiles(KernelBuilder &k) {
                            " outputs are no multiple of " +
                            std::to_string(k.dim("R")) + " inputs");
   k.flops = 2 * uint64_t(k.dim("P")) * linear.inputs * linear.weightRows;
-  return ExpertTilesBuilder(k, linear).build();
+  QUERN_ASSIGN_OR_RETURN(bool inPanels, hasPanels(k, linear, inputs));
+  if (inputs == PanelInputs::Codes)
+    QUERN_RETURN_IF_ERROR(checkCodes(k, linear.inputs));
+  else if (!inPanels)
+    return ExpertTilesBuilder(k, linear).build();
+  return buildPanelExpertTiles(k, linear, inputs);
+}
+
+Status quern::buildExpertTiles(KernelBuilder &k) {
+  return buildTiles(k, PanelInputs::Floats);
+}
+Status quern::buildIntegerExpertTiles(KernelBuilder &k) {
+  return buildTiles(k, PanelInputs::Codes);
 }
 
 Status quern::buildExpertCombine(KernelBuilder &k) {

@@ -1,6 +1,7 @@
 //===- Linear.cpp - linear: which variant, and the epilogues --------------===//
 #include "codegen/Kernels/Linear.h"
 #include "codegen/Kernels/KernelFamilies.h"
+#include "codegen/Kernels/Panels.h"
 
 using namespace quern;
 
@@ -76,11 +77,10 @@ Status quern::buildLinear(KernelBuilder &k) {
   if (k.getType("out") != DataType::F32)
     QUERN_RETURN_IF_ERROR(requireMultiple(k, "N", 8));
   k.flops = 2 * uint64_t(linear.tokens) * linear.inputs * linear.weightRows;
-  QUERN_ASSIGN_OR_RETURN(int64_t panels, k.getWeightPanels());
-  if (panels != 0 && k.getArgument("weight").encoding != Encoding::None)
-    return unsupported("panels of encoded weights are read by integer_linear");
-  if (panels != 0)
-    return buildLinearPanels(k, linear);
+  QUERN_ASSIGN_OR_RETURN(bool inPanels,
+                         hasPanels(k, linear, PanelInputs::Floats));
+  if (inPanels)
+    return buildPanelLinear(k, linear, PanelInputs::Floats);
   return linear.tokens <= maxTokensOfRows ? buildLinearRows(k, linear)
                                           : buildLinearTiles(k, linear);
 }

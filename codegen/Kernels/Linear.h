@@ -81,47 +81,6 @@ Status buildLinearRows(KernelBuilder &k, const Linear &linear);
 /// Many tokens: a lane computes a register tile of tokens x weight rows.
 Status buildLinearTiles(KernelBuilder &k, const Linear &linear);
 
-/// Weights in panels of as many rows as a subgroup has lanes: a lane owns a
-/// row.
-Status buildLinearPanels(KernelBuilder &k, const Linear &linear);
-
-/// The part of a linear layer that a workgroup of one subgroup computes where a
-/// lane owns a weight row: some panels, of as many rows as there are lanes, for
-/// a tile of tokens. With few tokens the panels of a workgroup lie far apart:
-/// consecutive workgroups then read several streams, each of them sequential,
-/// which memory serves faster than one.
-class PanelTile {
-public:
-  /// Steps of many tokens have tiles of `mostTokens` and `mostWidth`.
-  PanelTile(KernelBuilder &k, const Linear &linear, int64_t mostTokens,
-            int64_t mostWidth);
-
-  /// Sets the launch and the numbers below; before arguments are added.
-  Status place();
-  /// The products of the tile: products[t * width + p], one row in each lane.
-  void store(const OutputBuffer &out, llvm::ArrayRef<Expression> products);
-  /// The output in the units that `store` writes.
-  OutputBuffer getOutput() {
-    return k.getRunOutput("out", k.getType("out") == DataType::F32 ? 1 : 2);
-  }
-
-  int64_t tokens = 1, width = 1; ///< Of the tile.
-  /// Register tile of the target, in sums.
-  int64_t registers = 1;
-  /// Of the tile; what lies behind the last is the last.
-  Expressions tokenNumbers, panelNumbers;
-
-private:
-  void storeRow(const OutputBuffer &out, Expression token, Expression panel,
-                Expression product);
-
-  KernelBuilder &k;
-  const Linear &linear;
-  int64_t lanes, panels;
-  bool isFew;
-  Expressions wantedTokens, wantedPanels; ///< May lie behind the last.
-};
-
 } // namespace quern
 
 #endif // QUERN_CODEGEN_KERNELS_LINEAR_H

@@ -98,6 +98,12 @@ struct TargetDescription {
     return lanesAreRegister() ? subgroupSize : 0;
   }
 
+  /// The most rows of a tile of experts: of one read of their weights.
+  int64_t getMaxExpertTile() const {
+    constexpr int64_t mostRegisters = 8;
+    return lanesAreRegister() ? panelTokens : mostRegisters;
+  }
+
   double memoryBandwidth = 0; ///< Bytes per second, for estimates; 0 unknown.
   /// The file; of one that extends another all members in one object.
   std::string text;

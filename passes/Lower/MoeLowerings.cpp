@@ -42,6 +42,17 @@ struct ExpertsLowering {
     slots = op.getExperts().getType().getDimSize(1);
     numExperts = sizes.numExperts;
     intermediate = sizes.intermediateSize;
+    std::tie(gateUpEncoding, downEncoding) = op.getEncodings(symbols);
+  }
+
+  /// What a product reads as its inputs: `x` itself, or its int8 codes and
+  /// their factors, as rows of `features`.
+  SmallVector<DispatchArgument> readInputs(DispatchArgument x,
+                                           ArrayRef<int64_t> rows,
+                                           int64_t features, Encoding weight);
+  /// The family for inputs of this kind.
+  std::string getFamily(StringRef family) {
+    return ((op.getInt8Activations() ? "integer_" : "") + family).str();
   }
 
   DispatchArgument readGateUp() {
@@ -77,8 +88,32 @@ struct ExpertsLowering {
   qwen::ExpertsOp op;
   ProgramBuilder &b;
   int64_t tokens, hidden, slots, numExperts, intermediate;
+  Encoding gateUpEncoding, downEncoding;
 };
 } // namespace
+
+SmallVector<DispatchArgument>
+ExpertsLowering::readInputs(DispatchArgument x, ArrayRef<int64_t> rows,
+                            int64_t features, Encoding weight) {
+  if (!op.getInt8Activations())
+    return {x};
+  // Groups do not cross rows: all rows of a token are one.
+  int64_t perToken = ShapedType::getNumElements(rows) / tokens * features;
+  DispatchArgument codes = makeIntegers({tokens, perToken / 4});
+  DispatchArgument factors = b.writeTemporary(
+      op.getLoc(), RankedTensorType::get({tokens, perToken / kGroupSize, 2},
+                                         Float32Type::get(op.getContext())));
+  b.dispatch(
+      op, "quantize_activations", perToken,
+      {viewAs(x, {tokens, perToken}), codes, factors},
+      {b.makeCountConfig(),
+       b.makeConfig("weight_bits", int64_t(getEncodingInfo(weight).bits))});
+  SmallVector<int64_t> codesShape(rows), factorsShape(rows);
+  codesShape.push_back(features / 4);
+  factorsShape.append({features / kGroupSize, 2});
+  return {viewAs(asRead(codes), codesShape),
+          viewAs(asRead(factors), factorsShape)};
+}
 
 /// One grid over (token, slot), twice.
 LogicalResult ExpertsLowering::lowerGathered() {
@@ -86,13 +121,18 @@ LogicalResult ExpertsLowering::lowerGathered() {
   DispatchArgument products = b.writeTemporary(
       op.getLoc(),
       RankedTensorType::get({tokens, slots, intermediate}, element));
-  b.dispatch(
-      op, "expert_rows", {numExperts, slots, hidden, 2 * intermediate},
-      {b.read(op.getX()), b.read(op.getExperts()), readGateUp(), products},
-      {b.makeConfig("epilogue", StringRef("swiglu"))});
-  b.dispatch(op, "expert_sum", {numExperts, slots, intermediate, hidden},
-             {asRead(products), b.read(op.getExperts()),
-              b.read(op.getWeights()), readDown(), b.write(op.getResult())});
+  SmallVector<DispatchArgument> arguments =
+      readInputs(b.read(op.getX()), {tokens}, hidden, gateUpEncoding);
+  arguments.append({b.read(op.getExperts()), readGateUp(), products});
+  b.dispatch(op, getFamily("expert_rows"),
+             {numExperts, slots, hidden, 2 * intermediate}, arguments,
+             {b.makeConfig("epilogue", StringRef("swiglu"))});
+  arguments =
+      readInputs(asRead(products), {tokens, slots}, intermediate, downEncoding);
+  arguments.append({b.read(op.getExperts()), b.read(op.getWeights()),
+                    readDown(), b.write(op.getResult())});
+  b.dispatch(op, getFamily("expert_sum"),
+             {numExperts, slots, intermediate, hidden}, arguments);
   return success();
 }
 
@@ -121,17 +161,20 @@ LogicalResult ExpertsLowering::lowerSorted(int64_t tileRows) {
   DispatchArgument gated = b.writeTemporary(
       op.getLoc(),
       RankedTensorType::get({tokens, slots, intermediate}, element));
-  b.dispatch(
-      op, "expert_tiles",
-      {numExperts, slots, tileRows, hidden, 2 * intermediate},
-      {b.read(op.getX()), work[0], work[1], work[2], readGateUp(), gated},
-      {b.makeConfig("epilogue", StringRef("swiglu"))});
+  SmallVector<DispatchArgument> arguments =
+      readInputs(b.read(op.getX()), {tokens}, hidden, gateUpEncoding);
+  arguments.append({work[0], work[1], work[2], readGateUp(), gated});
+  b.dispatch(op, getFamily("expert_tiles"),
+             {numExperts, slots, tileRows, hidden, 2 * intermediate}, arguments,
+             {b.makeConfig("epilogue", StringRef("swiglu"))});
   DispatchArgument products = b.writeTemporary(
       op.getLoc(), RankedTensorType::get({tokens, slots, hidden},
                                          Float32Type::get(op.getContext())));
-  b.dispatch(op, "expert_tiles",
-             {numExperts, slots, tileRows, intermediate, hidden},
-             {asRead(gated), work[0], work[1], work[2], readDown(), products},
+  arguments =
+      readInputs(asRead(gated), {tokens, slots}, intermediate, downEncoding);
+  arguments.append({work[0], work[1], work[2], readDown(), products});
+  b.dispatch(op, getFamily("expert_tiles"),
+             {numExperts, slots, tileRows, intermediate, hidden}, arguments,
              {b.makeConfig("epilogue", StringRef("none"))});
   b.dispatch(
       op, "expert_combine", {slots, hidden},

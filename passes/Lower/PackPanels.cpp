@@ -16,9 +16,11 @@ using namespace quern;
 
 namespace {
 
-/// Which kernels read which weights with rows.
+/// The kernels that read a weight, and the rows that its matrices have for
+/// them.
 struct Readers {
   llvm::SmallSetVector<exec::KernelOp, 4> kernels;
+  llvm::SmallSetVector<int64_t, 2> matrixRows;
 };
 
 class PackPanels : public quern::impl::PackPanelsPassBase<PackPanels> {
@@ -39,11 +41,14 @@ private:
 
 } // namespace
 
-/// The family of products with weights of this kind that reads panels.
-static StringRef getProductFamily(exec::WeightOp weight) {
+/// Whether kernels of this family multiply with weights of this kind in panels.
+static bool multipliesPanels(exec::WeightOp weight, StringRef family) {
   bool isEncoded = qwen::getEncoding(weight.getTensorType().getElementType()) !=
                    Encoding::None;
-  return isEncoded ? "integer_linear" : "linear";
+  if (isEncoded && !family.consume_front("integer_"))
+    return false;
+  return family == "linear" || family == "expert_rows" ||
+         family == "expert_sum" || family == "expert_tiles";
 }
 
 void PackPanels::collectReaders() {
@@ -51,28 +56,35 @@ void PackPanels::collectReaders() {
   SymbolTable symbols(module);
   module.walk([&](exec::DispatchOp dispatch) {
     auto kernel = symbols.lookup<exec::KernelOp>(dispatch.getKernel());
-    for (Value operand : dispatch.getOperands()) {
+    for (auto [index, operand] : llvm::enumerate(dispatch.getOperands())) {
       auto reference = operand.getDefiningOp<exec::WeightRefOp>();
       if (!reference)
         continue;
       auto weight = symbols.lookup<exec::WeightOp>(reference.getWeight());
-      if (weight && weight.getTensorType().getRank() > 1)
-        weights[weight].kernels.insert(kernel);
+      if (!weight || weight.getTensorType().getRank() < 2)
+        continue;
+      Readers &readers = weights[weight];
+      readers.kernels.insert(kernel);
+      // A kernel may see a list of matrices as one, or as several.
+      RankedTensorType seen = kernel.getArgument(index).getTensor();
+      readers.matrixRows.insert(
+          seen.getRank() < 2 ? 1 : seen.getDimSize(seen.getRank() - 2));
     }
   });
 }
 
 bool PackPanels::fits(exec::WeightOp weight, const Readers &readers) const {
   RankedTensorType type = weight.getTensorType();
-  StringRef product = getProductFamily(weight);
   auto multiplies = [&](exec::KernelOp kernel) {
-    return kernel.getFamily() == product;
+    return multipliesPanels(weight, kernel.getFamily());
   };
   auto reads = [&](exec::KernelOp kernel) {
     return multiplies(kernel) || kernel.getFamily() == "embedding";
   };
-  return type.getRank() == 2 && type.getDimSize(0) % rows == 0 &&
-         type.getDimSize(1) % 8 == 0 && llvm::all_of(readers.kernels, reads) &&
+  return type.getShape().back() % 8 == 0 &&
+         llvm::all_of(readers.matrixRows,
+                      [&](int64_t count) { return count % rows == 0; }) &&
+         llvm::all_of(readers.kernels, reads) &&
          llvm::any_of(readers.kernels, multiplies);
 }
 

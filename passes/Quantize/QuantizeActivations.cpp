@@ -31,11 +31,22 @@ struct QuantizeActivationsPass
                   ArrayAttr::get(&getContext(),
                                  {linear.getGateAttr(), linear.getUpAttr()}),
                   ArrayAttr(), /*swiglu=*/true);
+        else if (auto experts = dyn_cast<qwen::ExpertsOp>(op))
+          mark(experts);
       }
     }
   }
 
 private:
+  void mark(qwen::ExpertsOp experts) {
+    SymbolTableCollection tables;
+    auto [gateUp, down] = experts.getEncodings(tables);
+    if (gateUp == Encoding::None || down == Encoding::None)
+      return;
+    experts.setInt8Activations(true);
+    ++numExperts;
+  }
+
   /// The encoding of all of the weights, or None.
   static Encoding getEncodingOf(SymbolTable &symbols, ArrayAttr weights) {
     Type common;

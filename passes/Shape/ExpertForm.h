@@ -2,6 +2,7 @@
 #ifndef QUERN_PASSES_SHAPE_EXPERTFORM_H
 #define QUERN_PASSES_SHAPE_EXPERTFORM_H
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -17,11 +18,13 @@ inline double estimateExpertReuse(double tokens, double slots, double experts) {
 /// Rows of the largest tiles of the sorted form; 0: gathered. Sorted from
 /// `minReuse` choices per chosen expert on. Larger tiles read weights less
 /// often, but compute more rows for nothing where an expert's rest does not
-/// fill one. More than 8 rows would need more registers than devices have.
-inline int64_t chooseExpertTile(double reuse, double minReuse) {
+/// fill one. More than 8 rows would need more registers than devices have, and
+/// a target may have fewer.
+inline int64_t chooseExpertTile(double reuse, double minReuse,
+                                int64_t maxTile = 8) {
   if (reuse < minReuse)
     return 0;
-  return reuse >= 16 ? 8 : reuse >= 2 ? 4 : 2;
+  return std::min<int64_t>(maxTile, reuse >= 16 ? 8 : reuse >= 2 ? 4 : 2);
 }
 
 } // namespace quern

@@ -43,8 +43,8 @@ struct SpecializeExpertsPass
     int64_t rows =
         form == "gathered"
             ? 0
-            : chooseExpertTile(reuse,
-                               form == "sorted" ? 0.0 : minReuse.getValue());
+            : chooseExpertTile(
+                  reuse, form == "sorted" ? 0.0 : minReuse.getValue(), maxTile);
     if (rows == 0) {
       op.removeTileAttr();
       ++numGathered;

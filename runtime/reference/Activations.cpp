@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 using namespace quern;
 
@@ -45,4 +46,13 @@ void reference::dequantizeActivations(Integers codes, Floats factors,
         x[g * kGroupSize + getActivationElement(weightBits, word, byte)] =
             factors[2 * g] * static_cast<float>(code);
       }
+}
+
+void reference::roundToCodes(Output x) {
+  // The order of the codes does not matter.
+  constexpr unsigned bits = 8;
+  std::vector<int32_t> codes(x.size() / 4);
+  std::vector<float> factors(x.size() / kGroupSize * 2);
+  quantizeActivations(x, bits, codes, factors);
+  dequantizeActivations(codes, factors, bits, x);
 }

@@ -56,6 +56,8 @@ static void addExpert(Floats x, const Experts &experts, int64_t e, float weight,
   Matrix up = {rows.subspan(inner * hidden), inner};
   std::vector<float> gated(inner), product(hidden);
   linearSwiglu(x, hidden, gate, up, type, gated);
+  if (experts.int8Activations)
+    roundToCodes(gated);
   Matrix down = {experts.down.subspan(e * hidden * inner, hidden * inner),
                  hidden};
   linear(gated, inner, {&down, 1}, DataType::F32, product);
@@ -67,6 +69,12 @@ Status reference::expertSum(Floats x, const ExpertChoice &choice,
                             const Experts &experts, DataType type, Output out) {
   int64_t hidden = experts.hiddenSize, slots = choice.slots;
   int64_t tokens = x.size() / hidden;
+  std::vector<float> rounded;
+  if (experts.int8Activations) {
+    rounded.assign(x.begin(), x.end());
+    roundToCodes(rounded);
+    x = rounded;
+  }
   for (int64_t t = 0; t < tokens; ++t) {
     std::vector<double> sum(hidden);
     for (int64_t j = 0; j < slots; ++j) {

@@ -72,6 +72,9 @@ void quantizeActivations(Floats x, unsigned weightBits,
 void dequantizeActivations(Integers codes, Floats factors, unsigned weightBits,
                            Output x);
 
+/// x, in place, as the numbers that its codes stand for.
+void roundToCodes(Output x);
+
 /// out = silu(gate) * up, element by element.
 void swiglu(Floats gate, Floats up, DataType type, Output out);
 
@@ -99,13 +102,16 @@ struct Experts {
   Floats down;
   int64_t intermediateSize;
   int64_t hiddenSize;
+  /// Inputs of products are int8 codes (roundToCodes).
+  bool int8Activations = false;
 
   int64_t count() const {
     return static_cast<int64_t>(down.size()) / (hiddenSize * intermediateSize);
   }
 };
 
-/// x, out [T, hidden]. Hidden values are rounded to `type`, as is the sum.
+/// x, out [T, hidden]. Hidden values are rounded to `type`, and then to codes
+/// if inputs are; the sum is rounded to `type`.
 Status expertSum(Floats x, const ExpertChoice &choice, const Experts &experts,
                  DataType type, Output out);
 

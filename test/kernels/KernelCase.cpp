@@ -50,7 +50,8 @@ std::vector<std::byte> Tensor::encode() const {
   size_t matrixBytes = encoding != Encoding::None
                            ? describeMatrix(*this).wordBytes()
                            : bytes.size();
-  return packPanels(bytes, matrixBytes, matrixBytes / shape[0], panelRows);
+  size_t rows = countElements(shape) / shape.back();
+  return packPanels(bytes, matrixBytes, matrixBytes / rows, panelRows);
 }
 
 std::vector<std::byte> Tensor::encodeRows() const {
@@ -192,6 +193,7 @@ const std::vector<NamedCase> &test::getKernelCases() {
     addAttentionSplitCases(all);
     addDeltaChunkCases(all);
     addMoeCases(all);
+    addExpertCases(all);
     addDeltaCases(all);
     addDeltaRuleCases(all);
     addSampleCases(all);

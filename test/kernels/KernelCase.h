@@ -91,6 +91,7 @@ void addDeltaChunkCases(std::vector<NamedCase> &cases);
 void addEncodedCases(std::vector<NamedCase> &cases);
 void addIntegerCases(std::vector<NamedCase> &cases);
 void addMoeCases(std::vector<NamedCase> &cases);
+void addExpertCases(std::vector<NamedCase> &cases);
 void addDeltaCases(std::vector<NamedCase> &cases);
 void addDeltaRuleCases(std::vector<NamedCase> &cases);
 void addSampleCases(std::vector<NamedCase> &cases);

@@ -141,6 +141,7 @@ Status Compilation::runPasses() {
   pipeline.deltaChunk = target.deltaChunkTokens;
   pipeline.deltaMinTokens = target.deltaChunkMinTokens;
   pipeline.expertsMinReuse = target.expertsMinReuse;
+  pipeline.expertsMaxTile = target.getMaxExpertTile();
   pipeline.fuse = options.fuse;
   pipeline.keepIntermediates = options.keepIntermediates;
   pipeline.attentionWorkgroups = target.attentionWorkgroups;

@@ -218,7 +218,7 @@ Results Executor::run(qwen::ExpertsOp experts) {
                                     in(1).shape[1]};
   reference::Experts parts = {*gateUp, *down,
                               experts.getSizes(symbols).intermediateSize,
-                              in(0).shape[1]};
+                              in(0).shape[1], experts.getInt8Activations()};
   return take(reference::expertSum(in(0).floats, choice, parts, resultType(),
                                    out.floats),
               std::move(out));

@@ -143,11 +143,12 @@ LogicalResult WeightOp::verify() {
   if (std::optional<int64_t> panels = getPanels()) {
     RankedTensorType type = getTensorType();
     bool isEncoded = qwen::getEncoding(type.getElementType()) != Encoding::None;
-    if (type.getRank() != 2 || type.getDimSize(0) % *panels != 0 ||
+    int64_t rank = type.getRank();
+    if ((rank != 2 && rank != 3) || type.getDimSize(rank - 2) % *panels != 0 ||
         (!isEncoded &&
-         type.getDimSize(1) * type.getElementTypeBitWidth() % 32 != 0))
+         type.getDimSize(rank - 1) * type.getElementTypeBitWidth() % 32 != 0))
       return emitOpError() << "panels of " << *panels
-                           << " rows take a matrix of a multiple of them and "
+                           << " rows take matrices of a multiple of them and "
                               "of whole 32-bit words, found "
                            << type;
   }

@@ -46,7 +46,7 @@ def Exec_WeightOp : Exec_ModuleOp<"weight", [
     list for each source of a `plain` or `concatenate` weight and orders its
     rows as qwen.linear says.
 
-    With `panels`, a matrix lies in panels of so many consecutive rows. A panel
+    With `panels`, matrices lie in panels of so many consecutive rows. A panel
     has all first 32-bit words of its rows side by side, then all second words,
     ...: what a vector of lanes reads of as many rows is contiguous. Of a
     quantised weight it is the words of the codes that lie so. Only kernels

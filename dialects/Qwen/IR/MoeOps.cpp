@@ -82,6 +82,30 @@ static int64_t getIntermediateSize(WeightOp gateUp) {
   return type.getRank() == 3 ? type.getDimSize(1) / 2 : type.getDimSize(0);
 }
 
+/// Checks that int8 inputs have weights to be multiplied with.
+static LogicalResult verifyEncoded(ExpertsOp op,
+                                   SymbolTableCollection &symbols) {
+  for (ArrayAttr names : {op.getGateUp(), op.getDown()})
+    for (auto name : names.getAsRange<FlatSymbolRefAttr>()) {
+      WeightOp weight = lookupWeight(op, symbols, name);
+      Type stored = weight.getStoredElementType();
+      bool isFirst = name == names[0];
+      if (isFirst && getEncoding(stored) != Encoding::None)
+        continue;
+      auto first = lookupWeight(op, symbols, cast<FlatSymbolRefAttr>(names[0]));
+      if (!isFirst && stored == first.getStoredElementType())
+        continue;
+      InFlightDiagnostic diagnostic =
+          op.emitOpError()
+          << "int8_activations: weight " << name
+          << (isFirst ? " is not quantised"
+                      : " is stored in another encoding than the first one");
+      diagnostic.attachNote(weight.getLoc()) << "weight declared here";
+      return diagnostic;
+    }
+  return success();
+}
+
 LogicalResult ExpertsOp::verify() {
   return verifySameShape(*this, "experts", getExperts(), "weights",
                          getWeights());
@@ -106,6 +130,8 @@ LogicalResult ExpertsOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (*gateUp != *down)
     return emitOpError() << "has gate and up of " << *gateUp
                          << " experts, but down of " << *down;
+  if (getInt8Activations() && failed(verifyEncoded(*this, symbols)))
+    return failure();
   auto router = getExperts().getDefiningOp<RouterOp>();
   if (!router)
     return success();
@@ -129,6 +155,17 @@ ExpertsOp::Sizes ExpertsOp::getSizes(SymbolTableCollection &symbols) {
   return {type.getRank() == 3 ? type.getDimSize(0)
                               : static_cast<int64_t>(getGateUp().size()) / 2,
           getIntermediateSize(first)};
+}
+
+std::pair<Encoding, Encoding>
+ExpertsOp::getEncodings(SymbolTableCollection &symbols) {
+  auto encodingOf = [&](ArrayAttr names) {
+    return getEncoding(symbols
+                           .lookupNearestSymbolFrom<WeightOp>(
+                               *this, cast<FlatSymbolRefAttr>(names[0]))
+                           .getStoredElementType());
+  };
+  return {encodingOf(getGateUp()), encodingOf(getDown())};
 }
 
 LogicalResult ScaleBySigmoidOp::verify() {

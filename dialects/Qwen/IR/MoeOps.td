@@ -51,6 +51,10 @@ def Qwen_ExpertsOp : Qwen_Op<"experts",
     is one weight of that shape or E matrices [H, I]. An expert that does not
     exist gives undefined numbers.
 
+    With `int8_activations`, all of whose weights are quantised, the numbers x
+    and `hidden` are first rounded to those that qwen.quantize_activations of
+    them stands for.
+
     `tile` says how the sum is computed, not what: absent, each (token, slot)
     reads its expert's weights; else the (token, slot) pairs are sorted by
     expert on the device and computed in tiles of that many rows. Set by
@@ -65,10 +69,12 @@ def Qwen_ExpertsOp : Qwen_Op<"experts",
                        Qwen_ExpertWeights:$weights,
                        FlatSymbolRefArrayAttr:$gate_up,
                        FlatSymbolRefArrayAttr:$down,
-                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$tile);
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$tile,
+                       UnitAttr:$int8_activations);
   let results = (outs Qwen_Activation:$result);
   let assemblyFormat = "$x `,` $experts `,` $weights `,` $gate_up `,` $down "
-                       "(`tile` $tile^)? attr-dict `:` type($x) `,` "
+                       "(`tile` $tile^)? (`int8_activations` "
+                       "$int8_activations^)? attr-dict `:` type($x) `,` "
                        "type($experts) `,` type($weights)";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -78,6 +84,10 @@ def Qwen_ExpertsOp : Qwen_Op<"experts",
       int64_t intermediateSize;
     };
     Sizes getSizes(::mlir::SymbolTableCollection &symbols);
+    /// The encodings of the gate and up weights and of the down weights of a
+    /// verified op.
+    std::pair<::quern::Encoding, ::quern::Encoding>
+    getEncodings(::mlir::SymbolTableCollection &symbols);
   }];
 }
 

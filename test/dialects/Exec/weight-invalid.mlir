@@ -105,13 +105,13 @@ exec.weight @w plain [@a] parts [array<i64: 1, 2>] : tensor<4x8xf32>
 // -----
 
 qwen.weight @a : tensor<12x8xf32> from "f" at 0
-// expected-error @+1 {{panels of 8 rows take a matrix of a multiple of them and of whole 32-bit words, found 'tensor<12x8xf32>'}}
+// expected-error @+1 {{panels of 8 rows take matrices of a multiple of them and of whole 32-bit words, found 'tensor<12x8xf32>'}}
 exec.weight @w plain [@a] panels 8 : tensor<12x8xf32>
 
 // -----
 
 qwen.weight @a : tensor<8x3xf16> from "f" at 0
-// expected-error @+1 {{panels of 4 rows take a matrix of a multiple of them and of whole 32-bit words, found 'tensor<8x3xf16>'}}
+// expected-error @+1 {{panels of 4 rows take matrices of a multiple of them and of whole 32-bit words, found 'tensor<8x3xf16>'}}
 exec.weight @w plain [@a] panels 4 : tensor<8x3xf16>
 
 // -----
@@ -129,5 +129,12 @@ exec.kernel @k family "f" arguments [#exec.argument<write, tensor<2x16x!qwen.enc
 // -----
 
 qwen.weight @a : tensor<10x32xf16> from "f" at 0 as !qwen.encoded<"q4">
-// expected-error @+1 {{panels of 4 rows take a matrix of a multiple of them and of whole 32-bit words, found 'tensor<10x32x!qwen.encoded<"q4">>'}}
+// expected-error @+1 {{panels of 4 rows take matrices of a multiple of them and of whole 32-bit words, found 'tensor<10x32x!qwen.encoded<"q4">>'}}
 exec.weight @w plain [@a] panels 4 : tensor<10x32x!qwen.encoded<"q4">>
+
+// -----
+
+// All rows make panels, those of a matrix do not.
+qwen.weight @a : tensor<2x12x8xf32> from "f" at 0
+// expected-error @+1 {{panels of 8 rows take matrices of a multiple of them and of whole 32-bit words, found 'tensor<2x12x8xf32>'}}
+exec.weight @w plain [@a] panels 8 : tensor<2x12x8xf32>

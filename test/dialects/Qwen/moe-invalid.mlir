@@ -161,3 +161,26 @@ func.func @f(%x: tensor<?x8xbf16>, %gate: tensor<?x8xf32>) {
   qwen.scale_by_sigmoid %x, %gate : tensor<?x8xbf16>, tensor<?x8xf32>
   return
 }
+
+// -----
+
+// expected-note @below {{weight declared here}}
+qwen.weight @gate_up : tensor<4x16x32xbf16> from "a" at 0
+qwen.weight @down : tensor<4x32x8xbf16> from "a" at 0
+func.func @f(%x: tensor<?x32xf32>, %e: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  // expected-error @below {{'qwen.experts' op int8_activations: weight @gate_up is not quantised}}
+  qwen.experts %x, %e, %w, [@gate_up], [@down] int8_activations : tensor<?x32xf32>, tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+qwen.weight @gate_up : tensor<2x64x32xbf16> from "a" at 0 as !qwen.encoded<"q4">
+qwen.weight @down.0 : tensor<32x32xbf16> from "a" at 0 as !qwen.encoded<"q4">
+// expected-note @below {{weight declared here}}
+qwen.weight @down.1 : tensor<32x32xbf16> from "a" at 0 as !qwen.encoded<"int8">
+func.func @f(%x: tensor<?x32xf32>, %e: tensor<?x2xi32>, %w: tensor<?x2xf32>) {
+  // expected-error @below {{'qwen.experts' op int8_activations: weight @down.1 is stored in another encoding than the first one}}
+  qwen.experts %x, %e, %w, [@gate_up], [@down.0, @down.1] int8_activations : tensor<?x32xf32>, tensor<?x2xi32>, tensor<?x2xf32>
+  return
+}

@@ -28,3 +28,17 @@ func.func @plain(%x: tensor<?x64xf16>) -> tensor<?x64xf16> {
   %0 = qwen.linear %x, [@dense] : tensor<?x64xf16> -> tensor<?x64xf16>
   return %0 : tensor<?x64xf16>
 }
+
+qwen.weight @gate_up : tensor<2x64x64xbf16> from "f" at 0 as !qwen.encoded<"q4">
+qwen.weight @down : tensor<2x64x32xbf16> from "f" at 0 as !qwen.encoded<"int8">
+qwen.weight @dense_down : tensor<2x64x32xbf16> from "f" at 0
+
+// CHECK-LABEL: func.func @experts
+func.func @experts(%x: tensor<?x64xf16>, %e: tensor<?x2xi32>, %w: tensor<?x2xf32>) -> (tensor<?x64xf16>, tensor<?x64xf16>) {
+  // CHECK: qwen.experts %{{.*}}, [@gate_up], [@down] tile 4 int8_activations :
+  %0 = qwen.experts %x, %e, %w, [@gate_up], [@down] tile 4 : tensor<?x64xf16>, tensor<?x2xi32>, tensor<?x2xf32>
+  // One of its weights is not quantised.
+  // CHECK: qwen.experts %{{.*}}, [@gate_up], [@dense_down] :
+  %1 = qwen.experts %x, %e, %w, [@gate_up], [@dense_down] : tensor<?x64xf16>, tensor<?x2xi32>, tensor<?x2xf32>
+  return %0, %1 : tensor<?x64xf16>, tensor<?x64xf16>
+}

@@ -2,6 +2,7 @@
 // RUN: quern-opt %s --qwen-specialize-experts='form=sorted tile=4' | FileCheck %s --check-prefix=SORTED
 // RUN: quern-opt %s --qwen-specialize-experts='form=gathered' | FileCheck %s --check-prefix=GATHERED
 // RUN: quern-opt %s --qwen-specialize-experts=min-reuse=1000 | FileCheck %s --check-prefix=GATHERED
+// RUN: quern-opt %s --qwen-specialize-experts=max-tile=2 | FileCheck %s --check-prefix=MOST
 // RUN: not quern-opt %s --qwen-specialize-experts=form=best 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // RUN: not quern-opt %s --qwen-specialize-experts=tile=12 2>&1 | FileCheck %s --check-prefix=ROWS
@@ -43,6 +44,7 @@ func.func @short(%x: tensor<64x8xf32>, %e: tensor<64x2xi32>, %w: tensor<64x2xf32
 // CHECK-LABEL: func.func @long
 func.func @long(%x: tensor<512x8xf32>, %e: tensor<512x2xi32>, %w: tensor<512x2xf32>) -> tensor<512x8xf32> {
   // CHECK: [@gate_up], [@down] tile 8 : tensor<512x8xf32>
+  // MOST: [@gate_up], [@down] tile 2 : tensor<512x8xf32>
   %y = qwen.experts %x, %e, %w, [@gate_up], [@down] : tensor<512x8xf32>, tensor<512x2xi32>, tensor<512x2xf32>
   return %y : tensor<512x8xf32>
 }

@@ -1,76 +1,77 @@
-//===- IntegerLinear.cpp - linear of int8 codes and encoded weights -------===//
+//===- IntegerPanels.cpp - Products of int8 codes and encoded weights -----===//
 //
-// A lane owns a weight row. The products of the codes of a group are summed as
-// integers and scaled once: with codes c of the weight and q of the input,
+// The products of the codes of a group are summed as integers and scaled once:
+// with codes c of the weight and q of the input,
 //
 //   sum += scale_w * (scale_x * sum(c q) - zero * scale_x * sum(q))
 //
-// and with a minimum += minimum * scale_x * sum(q). Weights are in panels, or
-// row by row for those that can't be.
+// and with a minimum += minimum * scale_x * sum(q). Weights lie in panels, or
+// row by row where they can't.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/KernelFamilies.h"
-#include "codegen/Kernels/Linear.h"
+#include "codegen/Kernels/Panels.h"
 
 using namespace quern;
 
 namespace {
 
-class IntegerLinearBuilder {
+class IntegerPanelProducts : public PanelProducts {
 public:
-  IntegerLinearBuilder(KernelBuilder &k, const Linear &linear, bool inPanels)
-      : k(k), linear(linear), tile(k, linear, k.getTarget().integerTokens,
-                                   k.getTarget().integerWidth),
-        inPanels(inPanels), lanes(k.getSubgroupSize()),
-        matrix(k.getArgument("weight").encoding, linear.weightRows,
+  IntegerPanelProducts(KernelBuilder &k, const Linear &linear)
+      : k(k), linear(linear), inPanels(k.hasConfig("weight_panels")),
+        lanes(k.getSubgroupSize()),
+        matrix(k.getArgument("weight").encoding,
+               k.getArgument("weight").getElements() / uint64_t(linear.inputs),
                linear.inputs),
-        info(matrix.getInfo()), groups(linear.inputs / kGroupSize) {}
+        info(matrix.getInfo()), groups(linear.inputs / kGroupSize),
+        codes(k.getScalarInput("codes")), factors(k.getScalarInput("factors")),
+        weight(k.getScalarInput("weight")) {}
 
-  Status build() {
-    QUERN_RETURN_IF_ERROR(tile.place());
-    codes = k.getScalarInput("codes");
-    factors = k.getScalarInput("factors");
-    weight = k.getScalarInput("weight");
-    OutputBuffer out = tile.getOutput();
-    for (const Expression &panel : tile.panelNumbers)
-      addPanel(panel);
-    Expressions zeros(size_t(tile.tokens * tile.width), k.f32(0));
-    tile.store(out,
-               k.loop(k.index(0), k.index(groups), 1, zeros,
-                      [&](Expression group, llvm::ArrayRef<Expression> sums) {
-                        Expressions next(sums.begin(), sums.end());
-                        multiplyGroup(group, next);
-                        return next;
-                      }));
-    return Status::ok();
+  Expressions compute(llvm::ArrayRef<Expression> tokens, Expression matrix,
+                      llvm::ArrayRef<Expression> panels) override {
+    wordBases.clear();
+    factorBases.clear();
+    for (const Expression &panel : panels)
+      addPanel(matrix, panel);
+    Expressions zeros(tokens.size() * panels.size(), k.f32(0));
+    return k.loop(k.index(0), k.index(groups), 1, zeros,
+                  [&](Expression group, llvm::ArrayRef<Expression> sums) {
+                    Expressions next(sums.begin(), sums.end());
+                    multiplyGroup(tokens, group, next);
+                    return next;
+                  });
   }
 
 private:
-  void addPanel(Expression panel) {
+  void addPanel(Expression matrix, Expression panel) {
     Expression lane = k.getLane();
     int64_t rowWords = groups * info.wordsPerGroup();
     bool mayEnd = linear.weightRows % lanes != 0;
     if (inPanels) {
-      wordBases.push_back(panel * double(rowWords * lanes) + lane);
+      Expression number = matrix * double(linear.weightRows / lanes) + panel;
+      wordBases.push_back(number * double(rowWords * lanes) + lane);
     } else {
       Expression row = panel * double(lanes) + lane;
       if (mayEnd)
         row = min(row, k.index(linear.weightRows - 1));
-      wordBases.push_back(row * double(rowWords));
+      wordBases.push_back((matrix * double(linear.weightRows) + row) *
+                          double(rowWords));
     }
     Expression block =
         panel * double(lanes / kScaleRows) + lane / double(kScaleRows);
     if (mayEnd)
       block = min(block, k.index((linear.weightRows - 1) / kScaleRows));
+    block = matrix * double(linear.weightRows / kScaleRows) + block;
     int64_t blockFactors = groups * info.factorsPerGroup() * kScaleRows;
     factorBases.push_back(
         block * double(blockFactors) +
-        (lane % double(kScaleRows) + double(matrix.wordBytes() / 2)));
+        (lane % double(kScaleRows) + double(this->matrix.wordBytes() / 2)));
   }
 
   /// Words of four codes of a group of a panel's rows, in the order of the
   /// inputs' words.
-  Expressions readCodes(int64_t p, Expression group) {
+  Expressions readCodes(size_t p, Expression group) {
     int64_t perGroup = info.wordsPerGroup(), stride = inPanels ? lanes : 1;
     Expression first = wordBases[p] + group * double(perGroup * stride);
     Expressions words;
@@ -89,17 +90,18 @@ private:
   }
 
   /// Scale (0) or minimum (1) of a group of a panel's rows.
-  Expression readFactor(int64_t p, Expression group, unsigned factor) {
+  Expression readFactor(size_t p, Expression group, unsigned factor) {
     return weight.readHalf(
         factorBases[p] + (group * double(info.factorsPerGroup() * kScaleRows) +
                           double(factor * kScaleRows)));
   }
 
-  void multiplyGroup(Expression group, Expressions &sums) {
+  void multiplyGroup(llvm::ArrayRef<Expression> tokens, Expression group,
+                     Expressions &sums) {
     constexpr int64_t wordsPerGroup = kGroupSize / 4;
     std::vector<Expressions> inputs;
     Expressions scales, totals;
-    for (const Expression &token : tile.tokenNumbers) {
+    for (const Expression &token : tokens) {
       Expression at = token * double(groups) + group;
       Expressions words;
       for (int64_t w = 0; w != wordsPerGroup; ++w)
@@ -109,12 +111,13 @@ private:
       totals.push_back(factors.read(at * 2.0 + 1.0));
     }
     unsigned unsignedBits = info.isSigned() ? 0 : info.bits;
-    for (int64_t p = 0; p != tile.width; ++p) {
+    size_t panels = wordBases.size();
+    for (size_t p = 0; p != panels; ++p) {
       Expressions words = readCodes(p, group);
       Expression scale = readFactor(p, group, 0), minimum;
       if (info.hasMinimum)
         minimum = readFactor(p, group, 1);
-      for (int64_t t = 0; t != tile.tokens; ++t) {
+      for (size_t t = 0; t != tokens.size(); ++t) {
         Expression product = k.i32(0);
         for (auto [word, input] : llvm::zip(words, inputs[t]))
           product = byteDot(word, input, product, unsignedBits);
@@ -123,7 +126,7 @@ private:
           value = fma(value, scales[t], totals[t] * -double(info.zero));
         else
           value = value * scales[t];
-        Expression &sum = sums[t * tile.width + p];
+        Expression &sum = sums[t * panels + p];
         sum = fma(value, scale, sum);
         if (info.hasMinimum)
           sum = fma(totals[t], minimum, sum);
@@ -132,8 +135,7 @@ private:
   }
 
   KernelBuilder &k;
-  const Linear &linear;
-  PanelTile tile;
+  Linear linear;
   bool inPanels;
   int64_t lanes;
   EncodedMatrix matrix;
@@ -146,27 +148,32 @@ private:
 
 } // namespace
 
+std::unique_ptr<PanelProducts>
+quern::createIntegerPanelProducts(KernelBuilder &k, const Linear &linear) {
+  return std::make_unique<IntegerPanelProducts>(k, linear);
+}
+
+Status quern::checkCodes(const KernelBuilder &k, int64_t inputs) {
+  if (k.getArgument("weight").encoding == Encoding::None)
+    return invalidArgument("the weight is not encoded");
+  if (k.dim("WORDS") * 4 != inputs || k.dim("G") * kGroupSize != inputs ||
+      k.dim("TWO") != 2)
+    return invalidArgument("codes and factors are not those of " +
+                           std::to_string(inputs) + " inputs");
+  if (k.getSubgroupSize() % kScaleRows == 0)
+    return Status::ok();
+  return unsupported("subgroups of " + std::to_string(k.getSubgroupSize()) +
+                     " lanes are no multiple of " + std::to_string(kScaleRows));
+}
+
 Status quern::buildIntegerLinear(KernelBuilder &k) {
   Linear linear{k.dim("T"), k.dim("K"), k.dim("W"), LinearEpilogue::None};
   QUERN_ASSIGN_OR_RETURN(linear.epilogue, readLinearEpilogue(k));
   QUERN_RETURN_IF_ERROR(checkOutputs(k, linear));
-  if (k.getArgument("weight").encoding == Encoding::None)
-    return invalidArgument("the weight is not encoded");
-  if (k.dim("WORDS") * 4 != linear.inputs ||
-      k.dim("G") * kGroupSize != linear.inputs || k.dim("TWO") != 2)
-    return invalidArgument("codes and factors are not those of " +
-                           std::to_string(linear.inputs) + " inputs");
-  if (k.getSubgroupSize() % kScaleRows != 0)
-    return unsupported("subgroups of " + std::to_string(k.getSubgroupSize()) +
-                       " lanes are no multiple of " +
-                       std::to_string(kScaleRows));
+  QUERN_RETURN_IF_ERROR(checkCodes(k, linear.inputs));
   if (k.getType("out") != DataType::F32)
     QUERN_RETURN_IF_ERROR(requireMultiple(k, "N", 8));
-  QUERN_ASSIGN_OR_RETURN(int64_t panels, k.getWeightPanels());
-  if (panels != 0 && linear.weightRows % panels != 0)
-    return invalidArgument("the weight has " +
-                           std::to_string(linear.weightRows) +
-                           " rows, which are no panels");
+  QUERN_RETURN_IF_ERROR(hasPanels(k, linear, PanelInputs::Codes).getStatus());
   k.flops = 2 * uint64_t(linear.tokens) * linear.inputs * linear.weightRows;
-  return IntegerLinearBuilder(k, linear, panels != 0).build();
+  return buildPanelLinear(k, linear, PanelInputs::Codes);
 }
