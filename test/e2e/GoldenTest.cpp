@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <tuple>
 
 using namespace quern;
@@ -178,9 +179,22 @@ INSTANTIATE_TEST_SUITE_P(CPU, SixteenBitTest,
                                           testing::Values("cpu")),
                          nameOf);
 #ifdef QUERN_TEST_CUDA_LIBRARY
+/// One dense model and one of experts, or all.
+static std::vector<const char *> chooseModels() {
+  if (testsEverything())
+    return {std::begin(goldenModels), std::end(goldenModels)};
+  return {goldenModels[0], goldenModels[4]};
+}
+
 INSTANTIATE_TEST_SUITE_P(CUDA, GoldenTest,
-                         testing::Combine(testing::Values(goldenModels[0],
-                                                          goldenModels[4]),
+                         testing::Combine(testing::ValuesIn(chooseModels()),
                                           testing::Values("cuda")),
                          nameOf);
+INSTANTIATE_TEST_SUITE_P(
+    CUDA, SixteenBitTest,
+    testing::Combine(testing::ValuesIn(testsEverything()
+                                           ? chooseModels()
+                                           : std::vector{goldenModels[0]}),
+                     testing::Values("cuda")),
+    nameOf);
 #endif

@@ -35,8 +35,10 @@ protected:
       GTEST_SKIP() << "the hybrid sample in ../shared is absent";
   }
 
-  std::unique_ptr<Engine> load(int64_t context) {
+  std::unique_ptr<Engine> load(int64_t context,
+                               const std::string &target = "vulkan") {
     CompileOptions options = testOptions(folder);
+    options.target = target;
     options.context = context;
     options.slots = 2;
     options.prefill = 512;
@@ -100,41 +102,59 @@ static std::vector<int32_t> answer(Engine &engine, const Item &item,
   return ids;
 }
 
-TEST_F(HybridSampleTest, DraftsChangeNoToken) {
-  QUERN_REQUIRE_VULKAN();
-  std::vector<Item> items = readItems();
-  ASSERT_EQ(items.size(), 200u);
-  std::unique_ptr<Engine> engine = load(1024);
-  ASSERT_TRUE(engine);
+/// Every answer is the same with drafts of each depth; if it is all items, as
+/// many drafts are accepted as REPORT.md says.
+static void checkDrafts(Engine &engine, const std::vector<Item> &items) {
   // Of REPORT.md, by depth.
   const std::vector<double> reported[] = {
       {0.8617}, {0.867, 0.5816}, {0.8601, 0.5972, 0.654}};
   SpeculationStatistics plain, drafts[3];
   size_t same = 0;
   for (size_t i = 0; i != items.size(); ++i) {
-    std::vector<int32_t> ids = answer(*engine, items[i], 0, plain);
+    std::vector<int32_t> ids = answer(engine, items[i], 0, plain);
     const std::vector<int32_t> &expected = items[i].expected;
     same += ids.size() >= expected.size() &&
             std::equal(expected.begin(), expected.end(), ids.begin());
     for (int32_t depth : {1, 2, 3})
-      EXPECT_EQ(answer(*engine, items[i], depth, drafts[depth - 1]), ids)
+      EXPECT_EQ(answer(engine, items[i], depth, drafts[depth - 1]), ids)
           << "item " << i << ", depth " << depth;
   }
   EXPECT_GE(same, items.size() * 99 / 100);
   EXPECT_EQ(plain.rounds, 0u);
-  for (size_t k = 0; k != 3; ++k)
+  EXPECT_TRUE(engine.getModel().getDevice().checkDiagnostics().isOk());
+  for (size_t k = 0; k != 3 && items.size() == 200; ++k)
     for (size_t i = 0; i != reported[k].size(); ++i) {
       double rate =
           double(drafts[k].accepted[i]) / double(drafts[k].drafted[i]);
-      RecordProperty("k" + std::to_string(k + 1) + "_depth" +
-                         std::to_string(i + 1),
-                     std::to_string(rate));
+      testing::Test::RecordProperty("k" + std::to_string(k + 1) + "_depth" +
+                                        std::to_string(i + 1),
+                                    std::to_string(rate));
       EXPECT_NEAR(rate, reported[k][i], 0.02)
           << "k = " << k + 1 << ", depth " << i + 1 << ": "
           << drafts[k].accepted[i] << " of " << drafts[k].drafted[i];
     }
-  EXPECT_TRUE(engine->getModel().getDevice().checkDiagnostics().isOk());
 }
+
+TEST_F(HybridSampleTest, DraftsChangeNoToken) {
+  QUERN_REQUIRE_VULKAN();
+  std::vector<Item> items = readItems();
+  ASSERT_EQ(items.size(), 200u);
+  std::unique_ptr<Engine> engine = load(1024);
+  ASSERT_TRUE(engine);
+  checkDrafts(*engine, items);
+}
+
+#ifdef QUERN_TEST_CUDA_LIBRARY
+TEST_F(HybridSampleTest, DraftsChangeNoTokenOnCUDA) {
+  std::vector<Item> items = readItems();
+  ASSERT_EQ(items.size(), 200u);
+  if (!testsEverything())
+    items.resize(1);
+  std::unique_ptr<Engine> engine = load(1024, "cuda");
+  ASSERT_TRUE(engine);
+  checkDrafts(*engine, items);
+}
+#endif
 
 namespace {
 

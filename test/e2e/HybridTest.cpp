@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <tuple>
 
 using namespace quern;
@@ -167,18 +168,35 @@ INSTANTIATE_TEST_SUITE_P(Stored, StoredHybridTest,
                          testing::Combine(testing::ValuesIn(storedModels),
                                           testing::Values(testTargets[0])),
                          nameOf);
-INSTANTIATE_TEST_SUITE_P(
-    Shared, HybridTest,
-    testing::Combine(
-        testing::Values(GoldenModel{"qwen3-next-bf16-sharded", true},
-                        GoldenModel{"qwen3-next-eps-f32", true},
-                        GoldenModel{"qwen3_5-moe-bf16-sharded", true},
-                        GoldenModel{"qwen3_6-dense-untied-bf16-sharded", true}),
-        testing::Values(testTargets[0])),
-    nameOf);
+static const GoldenModel sharedModels[] = {
+    {"qwen3-next-bf16-sharded", true},
+    {"qwen3-next-eps-f32", true},
+    {"qwen3_5-moe-bf16-sharded", true},
+    {"qwen3_6-dense-untied-bf16-sharded", true}};
+
+INSTANTIATE_TEST_SUITE_P(Shared, HybridTest,
+                         testing::Combine(testing::ValuesIn(sharedModels),
+                                          testing::Values(testTargets[0])),
+                         nameOf);
 #ifdef QUERN_TEST_CUDA_LIBRARY
+static std::vector<GoldenModel> chooseModels() {
+  if (!testsEverything())
+    return {storedModels[2]};
+  std::vector<GoldenModel> all(std::begin(sharedModels),
+                               std::end(sharedModels));
+  all.insert(all.end(), std::begin(storedModels), std::end(storedModels));
+  return all;
+}
+
 INSTANTIATE_TEST_SUITE_P(CUDA, HybridTest,
-                         testing::Combine(testing::Values(storedModels[2]),
+                         testing::Combine(testing::ValuesIn(chooseModels()),
                                           testing::Values("cuda")),
                          nameOf);
+INSTANTIATE_TEST_SUITE_P(
+    CUDA, StoredHybridTest,
+    testing::Combine(testing::ValuesIn(testsEverything()
+                                           ? chooseModels()
+                                           : std::vector<GoldenModel>()),
+                     testing::Values("cuda")),
+    nameOf);
 #endif

@@ -165,13 +165,27 @@ static constexpr QuantizedCase cases[] = {
     {"qwen3-dense-untied-f32-sharded", "q4-asymmetric", "cpu", "int8"},
     {"qwen3_6-moe-bf16", "q4", "cpu", "int8"}};
 
+static std::string nameOf(const testing::TestParamInfo<QuantizedCase> &info) {
+  return toTestName(std::string(info.param.model) + "-" + info.param.weights +
+                    "-" + info.param.target + "-" + info.param.activations);
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, QuantizedTest, testing::ValuesIn(cases),
-                         [](const auto &info) {
-                           return toTestName(std::string(info.param.model) +
-                                             "-" + info.param.weights + "-" +
-                                             info.param.target + "-" +
-                                             info.param.activations);
-                         });
+                         nameOf);
+#ifdef QUERN_TEST_CUDA_LIBRARY
+static std::vector<QuantizedCase> chooseCases() {
+  std::vector<QuantizedCase> chosen;
+  for (const QuantizedCase &entry : cases)
+    if (std::string_view(entry.target) == "vulkan")
+      chosen.push_back({entry.model, entry.weights, "cuda"});
+  if (!testsEverything())
+    chosen.resize(2);
+  return chosen;
+}
+
+INSTANTIATE_TEST_SUITE_P(CUDA, QuantizedTest, testing::ValuesIn(chooseCases()),
+                         nameOf);
+#endif
 
 /// f16 and bf16 weights of an f32 checkpoint.
 TEST(ConvertedTest, SixteenBitWeights) {

@@ -105,6 +105,9 @@ static const Sample samples[] = {
     {inShared + "qwen3-moe-sample", "", 198, 1},
     {inShared + "qwen3.6-moe-sample", "", 198, 1}};
 
+/// Items on the test driver for CUDA, which takes a second for each.
+static constexpr size_t fewItems = 2;
+
 TEST_P(SampleTest, AnswersItsEvaluationSet) {
   QUERN_REQUIRE_VULKAN();
   auto [sample, target] = GetParam();
@@ -113,6 +116,11 @@ TEST_P(SampleTest, AnswersItsEvaluationSet) {
     GTEST_SKIP() << folder << " is absent";
   std::vector<Item> items = readItems(folder + "/eval.json");
   ASSERT_EQ(items.size(), 200u);
+  size_t leftOut = 0;
+  if (std::string_view(target) == "cuda" && !testsEverything()) {
+    leftOut = items.size() - fewItems;
+    items.resize(fewItems);
+  }
   CompileOptions options = testOptions(folder);
   options.context = 1024;
   options.quantize.weights = sample.weights;
@@ -143,7 +151,7 @@ TEST_P(SampleTest, AnswersItsEvaluationSet) {
     correct[item.think] += item.correct;
     reference[item.think] += extractAnswer(*wanted) == item.answer;
   }
-  EXPECT_GE(same, sample.leastSame);
+  EXPECT_GE(same + leftOut, sample.leastSame);
   for (bool think : {false, true}) {
     EXPECT_EQ(reference[think], correct[think]);
     EXPECT_LE(std::abs(int(right[think]) - int(correct[think])),
@@ -156,17 +164,33 @@ TEST_P(SampleTest, AnswersItsEvaluationSet) {
   RecordProperty("right_not_thinking", int(right[0]));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Samples, SampleTest,
-    testing::Combine(testing::ValuesIn(samples),
-                     testing::ValuesIn(testTargets)),
-    [](const auto &info) {
-      const Sample &sample = std::get<0>(info.param);
-      std::string name =
-          std::filesystem::path(sample.folder).filename().string() + "_" +
-          (sample.weights.empty() ? "" : sample.weights + "_") +
-          std::get<1>(info.param);
-      std::ranges::replace_if(
-          name, [](char c) { return !std::isalnum(c); }, '_');
-      return name;
-    });
+static std::string
+nameOf(const testing::TestParamInfo<SampleTest::ParamType> &info) {
+  const Sample &sample = std::get<0>(info.param);
+  std::string name = std::filesystem::path(sample.folder).filename().string() +
+                     "_" +
+                     (sample.weights.empty() ? "" : sample.weights + "_") +
+                     std::get<1>(info.param);
+  std::ranges::replace_if(name, [](char c) { return !std::isalnum(c); }, '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Samples, SampleTest,
+                         testing::Combine(testing::ValuesIn(samples),
+                                          testing::ValuesIn(testTargets)),
+                         nameOf);
+#ifdef QUERN_TEST_CUDA_LIBRARY
+/// The models as they are, or all.
+static std::vector<Sample> chooseSamples() {
+  std::vector<Sample> chosen;
+  for (const Sample &sample : samples)
+    if (sample.weights.empty() || testsEverything())
+      chosen.push_back(sample);
+  return chosen;
+}
+
+INSTANTIATE_TEST_SUITE_P(CUDA, SampleTest,
+                         testing::Combine(testing::ValuesIn(chooseSamples()),
+                                          testing::Values("cuda")),
+                         nameOf);
+#endif
