@@ -28,9 +28,9 @@ Expression PagedCache::getPage(Expression slot, Expression position) const {
 Expression PagedCache::getRow(Expression page, Expression position,
                               Expression head) const {
   double pageSize = k.dim("PAGE_SIZE");
-  Expression row = page * pageSize + position % pageSize;
+  Expression row = (page * double(k.dim("HK")) + head) * pageSize;
   int64_t octets = k.dim("D") / 8;
-  return (row * double(k.dim("HK")) + head) * double(octets);
+  return (row + position % pageSize) * double(octets);
 }
 
 Expression PagedCache::getRowOfToken(Expression token, Expression head) const {

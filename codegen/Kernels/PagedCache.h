@@ -1,6 +1,6 @@
 //===- PagedCache.h - Addresses in the paged KV cache -----------*- C++ -*-===//
 //
-// A cache is [PAGES, PAGE_SIZE, HK, D]; page_table [S, P] maps the logical
+// A cache is [PAGES, HK, PAGE_SIZE, D]; page_table [S, P] maps the logical
 // pages of a slot to physical ones. Slots, positions and page numbers come
 // from the host at run time: they are clamped, so that no value of theirs
 // leads outside of the buffers.

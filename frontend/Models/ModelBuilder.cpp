@@ -185,8 +185,8 @@ FlatSymbolRefAttr ModelBuilder::state(const Twine &name, qwen::StateKind kind,
 FlatSymbolRefAttr ModelBuilder::cache(const Twine &name, qwen::StateKind kind) {
   auto limits = cast<qwen::ModelAttr>(
       module->getAttr(qwen::QwenDialect::getModelAttrName()));
-  int64_t shape[] = {limits.getNumPages(), limits.getPageSize(),
-                     config.numKeyValueHeads, config.headDim};
+  int64_t shape[] = {limits.getNumPages(), config.numKeyValueHeads,
+                     limits.getPageSize(), config.headDim};
   return state(name, kind, shape, computeType);
 }
 

@@ -39,7 +39,7 @@ LogicalResult quern::lowerAttention(qwen::AttentionOp op, ProgramBuilder &b) {
   std::string prefix = op.getGate() ? "gated_" : "";
 
   int64_t splits =
-      countSplits(op, keys.tensor.getDimSize(1), keys.tensor.getDimSize(2),
+      countSplits(op, keys.tensor.getDimSize(2), keys.tensor.getDimSize(1),
                   b.getOptions().attentionWorkgroups);
   if (splits < 2) {
     arguments.append(gate);

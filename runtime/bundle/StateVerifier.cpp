@@ -10,18 +10,18 @@ using namespace quern;
 using namespace quern::manifestcheck;
 using bundle::StateKind;
 
-/// A cache is [num_pages, page_size, num_key_value_heads, head_dim].
+/// A cache is [num_pages, num_key_value_heads, page_size, head_dim].
 static Status checkCache(const std::string &place, const bundle::State &state,
                          const bundle::Model &model) {
-  const uint64_t expected[] = {model.num_pages(), model.page_size(),
-                               model.num_key_value_heads(), model.head_dim()};
+  const uint64_t expected[] = {model.num_pages(), model.num_key_value_heads(),
+                               model.page_size(), model.head_dim()};
   bool isEqual = state.shape()->size() == std::size(expected);
   for (uint32_t i = 0; isEqual && i < std::size(expected); ++i)
     isEqual = state.shape()->Get(i) == expected[i];
   if (!isEqual)
     return broken(place, "shape is " + toText(state.shape()) +
-                             ", expected [num_pages, page_size, "
-                             "num_key_value_heads, head_dim] = [" +
+                             ", expected [num_pages, "
+                             "num_key_value_heads, page_size, head_dim] = [" +
                              std::to_string(expected[0]) + ", " +
                              std::to_string(expected[1]) + ", " +
                              std::to_string(expected[2]) + ", " +

@@ -48,7 +48,7 @@ void reference::rope(Floats x, int64_t heads, int64_t headDim, Floats table,
 
 Result<int64_t> reference::cacheRow(const Placement &placement,
                                     const CacheShape &shape, int64_t slot,
-                                    int64_t position) {
+                                    int64_t position, int64_t head) {
   int64_t slots = placement.pageTable.size() / placement.pagesPerSlot;
   if (slot < 0 || slot >= slots)
     return invalidArgument("slot is " + std::to_string(slot) + " of " +
@@ -63,38 +63,41 @@ Result<int64_t> reference::cacheRow(const Placement &placement,
   if (page < 0 || page >= shape.pages)
     return invalidArgument("page is " + std::to_string(page) + " of " +
                            std::to_string(shape.pages));
-  return page * shape.pageSize + position % shape.pageSize;
+  return (page * shape.heads + head) * shape.pageSize +
+         position % shape.pageSize;
 }
 
 Status reference::cacheAppend(Floats k, Floats v, const Placement &placement,
                               const CacheShape &shape, Output keyCache,
                               Output valueCache) {
-  int64_t entry = shape.entrySize();
-  for (size_t t = 0; t < placement.slots.size(); ++t) {
-    Result<int64_t> row =
-        cacheRow(placement, shape, placement.slots[t], placement.positions[t]);
-    if (!row.isOk())
-      return std::move(row).takeStatus().withContext("token " +
-                                                     std::to_string(t));
-    std::ranges::copy(k.subspan(t * entry, entry),
-                      keyCache.begin() + *row * entry);
-    std::ranges::copy(v.subspan(t * entry, entry),
-                      valueCache.begin() + *row * entry);
-  }
+  int64_t headDim = shape.headDim;
+  for (size_t t = 0; t < placement.slots.size(); ++t)
+    for (int64_t head = 0; head < shape.heads; ++head) {
+      Result<int64_t> row = cacheRow(placement, shape, placement.slots[t],
+                                     placement.positions[t], head);
+      if (!row.isOk())
+        return std::move(row).takeStatus().withContext("token " +
+                                                       std::to_string(t));
+      size_t from = (t * shape.heads + head) * headDim;
+      std::ranges::copy(k.subspan(from, headDim),
+                        keyCache.begin() + *row * headDim);
+      std::ranges::copy(v.subspan(from, headDim),
+                        valueCache.begin() + *row * headDim);
+    }
   return Status::ok();
 }
 
 /// One head of one token: `q` and `out` [headDim]; `rows` of the keys and
-/// values it attends to; `head` of the cache.
+/// values it attends to, for head 0; `head` of the cache.
 static void attendHead(Floats q, std::span<const int64_t> rows, int64_t head,
                        const CacheShape &shape, Floats keyCache,
                        Floats valueCache, double scale, DataType type,
                        Output out) {
   std::vector<double> weights(rows.size());
+  int64_t headRows = head * shape.pageSize;
   double highest = -std::numeric_limits<double>::infinity();
   for (size_t p = 0; p < rows.size(); ++p) {
-    const float *key =
-        keyCache.data() + rows[p] * shape.entrySize() + head * shape.headDim;
+    const float *key = keyCache.data() + (rows[p] + headRows) * shape.headDim;
     double score = 0;
     for (int64_t d = 0; d < shape.headDim; ++d)
       score += static_cast<double>(q[d]) * key[d];
@@ -107,7 +110,7 @@ static void attendHead(Floats q, std::span<const int64_t> rows, int64_t head,
   std::vector<double> sums(shape.headDim);
   for (size_t p = 0; p < rows.size(); ++p) {
     const float *value =
-        valueCache.data() + rows[p] * shape.entrySize() + head * shape.headDim;
+        valueCache.data() + (rows[p] + headRows) * shape.headDim;
     for (int64_t d = 0; d < shape.headDim; ++d)
       sums[d] += weights[p] * value[d];
   }
@@ -124,7 +127,8 @@ Status reference::attention(Floats q, int64_t heads, const Placement &placement,
   for (size_t t = 0; t < placement.slots.size(); ++t) {
     rows.clear();
     for (int64_t p = 0; p <= placement.positions[t]; ++p) {
-      Result<int64_t> row = cacheRow(placement, shape, placement.slots[t], p);
+      Result<int64_t> row =
+          cacheRow(placement, shape, placement.slots[t], p, /*head=*/0);
       if (!row.isOk())
         return std::move(row).takeStatus().withContext("token " +
                                                        std::to_string(t));

@@ -135,20 +135,21 @@ struct Placement {
   int64_t pagesPerSlot;
 };
 
-/// Shape of a paged cache [pages, pageSize, heads, headDim].
+/// Shape of a paged cache [pages, heads, pageSize, headDim].
 struct CacheShape {
   int64_t pages;
-  int64_t pageSize;
   int64_t heads;
+  int64_t pageSize;
   int64_t headDim;
 
   int64_t entrySize() const { return heads * headDim; }
   int64_t size() const { return pages * pageSize * entrySize(); }
 };
 
-/// The row (page * pageSize + position within the page) of a slot's position.
+/// The row of a slot's position for a head: (page * heads + head) * pageSize +
+/// position within the page.
 Result<int64_t> cacheRow(const Placement &placement, const CacheShape &shape,
-                         int64_t slot, int64_t position);
+                         int64_t slot, int64_t position, int64_t head);
 
 /// k, v [T, heads, headDim] into the caches.
 Status cacheAppend(Floats k, Floats v, const Placement &placement,

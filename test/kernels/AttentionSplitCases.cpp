@@ -35,9 +35,10 @@ static Partial splitHead(const Step &step, const float *q, int64_t token,
     std::vector<double> scores, total(dim);
     double maximum = -1e30, sum = 0;
     auto rowAt = [&](int64_t position) {
-      Result<int64_t> row = reference::cacheRow(
-          step.placement, step.shape, step.layout.slotOf[token], position);
-      return (*row * step.shape.heads + head) * dim;
+      Result<int64_t> row =
+          reference::cacheRow(step.placement, step.shape,
+                              step.layout.slotOf[token], position, head);
+      return *row * dim;
     };
     for (int64_t p = begin; p != end; ++p) {
       double score = 0;

@@ -67,12 +67,12 @@ Layout test::makeFar(int64_t length, int64_t slots, int64_t perSlot) {
 }
 
 static std::vector<int64_t> getDims(const reference::CacheShape &shape) {
-  return {shape.pages, shape.pageSize, shape.heads, shape.headDim};
+  return {shape.pages, shape.heads, shape.pageSize, shape.headDim};
 }
 
 Step::Step(const Layout &layout, const Heads &heads, DataType type)
     : layout(layout), table(layout.pageTable()),
-      shape{layout.pages(), layout.pageSize, heads.key, heads.dim},
+      shape{layout.pages(), heads.key, layout.pageSize, heads.dim},
       placement{this->layout.slotOf, this->layout.positionOf, table,
                 layout.pagesPerSlot},
       keyCache(makeRandom(type, getDims(shape), 1, 31)),

@@ -20,7 +20,7 @@
 
 // A terabyte of cache is planned without being allocated; the arena stays.
 // RUN: sed -e 's/context_length = 64/context_length = 262144/' -e 's/num_pages = 8/num_pages = 268435456/' \
-// RUN:   -e 's/tensor<8x16x2x8xf32>/tensor<268435456x16x2x8xf32>/' -e 's/tensor<2x4xi32>/tensor<2x16384xi32>/g' %s \
+// RUN:   -e 's/tensor<8x2x16x8xf32>/tensor<268435456x2x16x8xf32>/' -e 's/tensor<2x4xi32>/tensor<2x16384xi32>/g' %s \
 // RUN:   | quern-opt --quern-pipeline | FileCheck %s --check-prefix=LONG
 
 // IMPORT: func.func @forward
@@ -86,7 +86,7 @@
 // UNFUSED: exec.dispatch @swiglu_t1_24
 
 // LONG: exec.memory_plan arena 279808 step
-// LONG: exec.dispatch @attention_t512_4x8({{.*}} !exec.buffer<tensor<268435456x16x2x8xf32>>
+// LONG: exec.dispatch @attention_t512_4x8({{.*}} !exec.buffer<tensor<268435456x2x16x8xf32>>
 
 module attributes {qwen.model = #qwen.model<family = "qwen3",
     num_hidden_layers = 2, vocab_size = 40, context_length = 64, num_slots = 2,
@@ -115,10 +115,10 @@ module attributes {qwen.model = #qwen.model<family = "qwen3",
   qwen.weight @model.layers.1.mlp.up_proj.weight : tensor<24x16xbf16> from "model.safetensors" at 0
   qwen.weight @model.layers.1.mlp.down_proj.weight : tensor<16x24xbf16> from "model.safetensors" at 0
   qwen.weight @model.norm.weight : tensor<16xbf16> from "model.safetensors" at 0
-  qwen.state @layers.0.self_attn.k_cache key_cache : tensor<8x16x2x8xf32>
-  qwen.state @layers.0.self_attn.v_cache value_cache : tensor<8x16x2x8xf32>
-  qwen.state @layers.1.self_attn.k_cache key_cache : tensor<8x16x2x8xf32>
-  qwen.state @layers.1.self_attn.v_cache value_cache : tensor<8x16x2x8xf32>
+  qwen.state @layers.0.self_attn.k_cache key_cache : tensor<8x2x16x8xf32>
+  qwen.state @layers.0.self_attn.v_cache value_cache : tensor<8x2x16x8xf32>
+  qwen.state @layers.1.self_attn.k_cache key_cache : tensor<8x2x16x8xf32>
+  qwen.state @layers.1.self_attn.v_cache value_cache : tensor<8x2x16x8xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
       %slots: tensor<?xi32> {qwen.role = "slots"},

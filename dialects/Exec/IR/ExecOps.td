@@ -263,7 +263,7 @@ def Exec_StateRefOp : Exec_SymbolRefOp<"state_ref"> {
   let description = [{
     Example:
     ```mlir
-    %s = exec.state_ref @k_cache : !exec.buffer<tensor<8x16x2x64xf32>>
+    %s = exec.state_ref @k_cache : !exec.buffer<tensor<8x2x16x64xf32>>
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$state);

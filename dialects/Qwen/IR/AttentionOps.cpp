@@ -86,7 +86,7 @@ LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
       symbols.lookupNearestSymbolFrom(*this, getKeyCacheAttr()));
   // The number of key/value heads is the cache's own.
   RankedTensorType q = getType();
-  int64_t heads = state ? state.getTensorType().getDimSize(2) : 0;
+  int64_t heads = state ? state.getTensorType().getDimSize(1) : 0;
   if (failed(verifyCaches(*this, symbols, heads, q.getDimSize(2),
                           q.getElementType())))
     return failure();

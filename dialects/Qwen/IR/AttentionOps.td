@@ -15,9 +15,10 @@ class Qwen_StateAccessOp<string mnemonic, list<Trait> traits = []>
 def Qwen_CacheAppendOp : Qwen_StateAccessOp<"cache_append"> {
   let summary = "stores keys and values of a step's tokens";
   let description = [{
-    For every token t with p = positions[t]: row(t) = page_table[slots[t]][p /
-    page_size] * page_size + p mod page_size; key_cache row(t) = k[t] and
-    value_cache row(t) = v[t]. Values are stored as they are. Two tokens of a
+    For every token t with p = positions[t], head h and page = page_table[
+    slots[t]][p / page_size]: key_cache[page, h, p mod page_size] = k[t, h] and
+    value_cache[page, h, p mod page_size] = v[t, h]. What a head reads of a page
+    is contiguous. Values are stored as they are. Two tokens of a
     step never share slot and position.
 
     Example:

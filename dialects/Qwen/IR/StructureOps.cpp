@@ -33,7 +33,7 @@ static StringRef getStateLayout(StateKind kind) {
   switch (kind) {
   case StateKind::KeyCache:
   case StateKind::ValueCache:
-    return "pages x page_size x heads x head_dim";
+    return "pages x heads x page_size x head_dim";
   case StateKind::Recurrent:
     return "slots x heads x key_head_dim x value_head_dim";
   case StateKind::Convolution:

@@ -49,8 +49,8 @@ def Qwen_WeightOp : Qwen_Op<"weight", [Symbol]> {
 def Qwen_StateOp : Qwen_Op<"state", [Symbol]> {
   let summary = "a mutable buffer that lives from step to step";
   let description = [{
-    `key_cache` and `value_cache` are paged: tensor<pages x page_size x Hk x D>.
-    Token p of slot s lies in row p mod page_size of page
+    `key_cache` and `value_cache` are paged: tensor<pages x Hk x page_size x D>.
+    Token p of slot s lies in rows p mod page_size of page
     page_table[s][p / page_size]. The states of a gated delta net are per slot
     (qwen.gated_delta_rule, qwen.causal_conv1d): `recurrent`
     tensor<slots x Hv x Dk x Dv>, `convolution` tensor<slots x ring x channels>,
@@ -61,7 +61,7 @@ def Qwen_StateOp : Qwen_Op<"state", [Symbol]> {
 
     Example:
     ```mlir
-    qwen.state @layers.0.self_attn.k_cache key_cache : tensor<64x16x2x32xf32>
+    qwen.state @layers.0.self_attn.k_cache key_cache : tensor<64x2x16x32xf32>
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Qwen_StateKindAttr:$kind,

@@ -153,14 +153,14 @@ LogicalResult verifyCache(Operation *op, SymbolTableCollection &symbols,
   if (!state)
     return failure();
   RankedTensorType type = state.getTensorType();
-  if (type.getShape().drop_front(2) == entry &&
-      type.getElementType() == element)
+  int64_t found[] = {type.getDimSize(1), type.getDimSize(3)};
+  if (ArrayRef(found) == entry && type.getElementType() == element)
     return success();
-  InFlightDiagnostic diagnostic =
-      op->emitOpError() << "state " << name << " has entries "
-                        << shapeText(type.getShape().drop_front(2)) << " of "
-                        << type.getElementType() << ", expected "
-                        << shapeText(entry) << " of " << element;
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << "state " << name << " has entries "
+                                  << shapeText(found) << " of "
+                                  << type.getElementType() << ", expected "
+                                  << shapeText(entry) << " of " << element;
   diagnostic.attachNote(state.getLoc()) << "state declared here";
   return diagnostic;
 }

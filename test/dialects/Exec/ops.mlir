@@ -5,7 +5,7 @@
 qwen.weight @embed : tensor<40x16xbf16> from "model.safetensors" at 0
 qwen.weight @gate : tensor<24x16xbf16> from "model.safetensors" at 1280
 qwen.weight @up : tensor<24x16xbf16> from "model.safetensors" at 2048
-qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
+qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
 
 // CHECK: exec.weight @embed.plain plain [@embed] : tensor<40x16xbf16>
 exec.weight @embed.plain plain [@embed] : tensor<40x16xbf16>
@@ -34,10 +34,10 @@ exec.kernel @embedding_t1_16 family "embedding"
                #exec.argument<read, tensor<40x16xbf16>>,
                #exec.argument<write, tensor<1x16xf32>>] config {}
 
-// CHECK: exec.kernel @touch family "touch" arguments [#exec.argument<readwrite, tensor<8x16x2x4xf32>>, #exec.argument<read, tensor<2xf32>>] config {count = "tokens"}
+// CHECK: exec.kernel @touch family "touch" arguments [#exec.argument<readwrite, tensor<8x2x16x4xf32>>, #exec.argument<read, tensor<2xf32>>] config {count = "tokens"}
 // CHECK-SAME: launch <entry_point = "main", workgroup_size = [64, 1, 1], grid = [4, 1, 1], grid_count = tokens, grid_axis = 0, grid_tile = 2, grid_scale = 4, subgroup_size = 8, workgroup_memory = 256, accesses = [storage_buffer, texel_float4]>
 exec.kernel @touch family "touch"
-    arguments [#exec.argument<readwrite, tensor<8x16x2x4xf32>>,
+    arguments [#exec.argument<readwrite, tensor<8x2x16x4xf32>>,
                #exec.argument<read, tensor<2xf32>>]
     config {count = "tokens"}
     launch <entry_point = "main", workgroup_size = [64, 1, 1],
@@ -58,8 +58,8 @@ exec.program @decode kind decode tokens 1 rows 1 arena_peak 512 {
   %w = exec.weight_ref @embed.plain : !exec.buffer<tensor<40x16xbf16>>
   // CHECK: %inverse_frequencies = exec.constant_ref @inverse_frequencies : !exec.buffer<tensor<2xf32>>
   %c = exec.constant_ref @inverse_frequencies : !exec.buffer<tensor<2xf32>>
-  // CHECK: %k_cache = exec.state_ref @k_cache : !exec.buffer<tensor<8x16x2x4xf32>>
-  %s = exec.state_ref @k_cache : !exec.buffer<tensor<8x16x2x4xf32>>
+  // CHECK: %k_cache = exec.state_ref @k_cache : !exec.buffer<tensor<8x2x16x4xf32>>
+  %s = exec.state_ref @k_cache : !exec.buffer<tensor<8x2x16x4xf32>>
   // CHECK: %hidden = exec.alloc persistent hidden : !exec.buffer<tensor<1x16xf32>>
   %h = exec.alloc persistent hidden : !exec.buffer<tensor<1x16xf32>>
   // CHECK: %buffer = exec.alloc offset 256 : !exec.buffer<tensor<1x16xf32>>
@@ -72,5 +72,5 @@ exec.program @decode kind decode tokens 1 rows 1 arena_peak 512 {
   exec.barrier
   // CHECK: exec.dispatch @touch(%k_cache, %inverse_frequencies) : !exec.buffer
   exec.dispatch @touch(%s, %c)
-      : !exec.buffer<tensor<8x16x2x4xf32>>, !exec.buffer<tensor<2xf32>>
+      : !exec.buffer<tensor<8x2x16x4xf32>>, !exec.buffer<tensor<2xf32>>
 }

@@ -57,10 +57,10 @@ exec.program @p kind decode tokens 1 rows 1 {
 // -----
 
 // expected-note @+1 {{the type is stated here}}
-qwen.state @s key_cache : tensor<8x16x2x4xf32>
+qwen.state @s key_cache : tensor<8x2x16x4xf32>
 exec.program @p kind decode tokens 1 rows 1 {
-  // expected-error @+1 {{expected a buffer of 'tensor<8x16x2x4xf32>', found 'tensor<8x16x2x4xf16>'}}
-  %0 = exec.state_ref @s : !exec.buffer<tensor<8x16x2x4xf16>>
+  // expected-error @+1 {{expected a buffer of 'tensor<8x2x16x4xf32>', found 'tensor<8x2x16x4xf16>'}}
+  %0 = exec.state_ref @s : !exec.buffer<tensor<8x2x16x4xf16>>
 }
 
 // -----

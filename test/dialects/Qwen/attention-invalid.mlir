@@ -41,7 +41,7 @@ func.func @f(%k: tensor<?x2x4xf32>, %v: tensor<?x2x4xf16>, %s: tensor<?xi32>, %t
 // -----
 
 // expected-note @below {{state declared here}}
-qwen.state @k key_cache : tensor<8x16x2x4xf16>
+qwen.state @k key_cache : tensor<8x2x16x4xf16>
 func.func @f(%k: tensor<?x2x4xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
   // expected-error @below {{'qwen.cache_append' op state @k has entries 2x4 of 'f16', expected 2x4 of 'f32'}}
   qwen.cache_append @k, @v, %k, %k, %s, %s, %t : tensor<?x2x4xf32>, tensor<?x2x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
@@ -50,9 +50,9 @@ func.func @f(%k: tensor<?x2x4xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
 
 // -----
 
-qwen.state @k key_cache : tensor<8x16x2x4xf32>
+qwen.state @k key_cache : tensor<8x2x16x4xf32>
 // expected-note @below {{state declared here}}
-qwen.state @v value_cache : tensor<8x16x3x4xf32>
+qwen.state @v value_cache : tensor<8x3x16x4xf32>
 func.func @f(%k: tensor<?x2x4xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
   // expected-error @below {{'qwen.cache_append' op state @v has entries 3x4 of 'f32', expected 2x4 of 'f32'}}
   qwen.cache_append @k, @v, %k, %k, %s, %s, %t : tensor<?x2x4xf32>, tensor<?x2x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
@@ -62,9 +62,9 @@ func.func @f(%k: tensor<?x2x4xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
 // -----
 
 // The caches swapped.
-qwen.state @k key_cache : tensor<8x16x2x4xf32>
+qwen.state @k key_cache : tensor<8x2x16x4xf32>
 // expected-note @below {{symbol declared here}}
-qwen.state @v value_cache : tensor<8x16x2x4xf32>
+qwen.state @v value_cache : tensor<8x2x16x4xf32>
 func.func @f(%k: tensor<?x2x4xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
   // expected-error @below {{'qwen.cache_append' op @v is not a qwen.state of kind key_cache}}
   qwen.cache_append @v, @k, %k, %k, %s, %s, %t : tensor<?x2x4xf32>, tensor<?x2x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
@@ -90,8 +90,8 @@ func.func @f(%q: tensor<?x2x4xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
 // -----
 
 // expected-note @below {{state declared here}}
-qwen.state @k key_cache : tensor<8x16x2x4xf32>
-qwen.state @v value_cache : tensor<8x16x2x4xf32>
+qwen.state @k key_cache : tensor<8x2x16x4xf32>
+qwen.state @v value_cache : tensor<8x2x16x4xf32>
 func.func @f(%q: tensor<?x3x4xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
   // expected-error @below {{'qwen.attention' op has 3 query heads, expected a multiple of the cache's 2}}
   qwen.attention %q, @k, @v, %s, %s, %t {scale = 0.5} : tensor<?x3x4xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>

@@ -21,8 +21,8 @@ qwen.state @keys delta_keys : tensor<2x32x2x4xf32>
 qwen.state @updates delta_updates : tensor<2x32x4x3xf32>
 // CHECK: qwen.state @decays delta_decays : tensor<2x32x4xf32>
 qwen.state @decays delta_decays : tensor<2x32x4xf32>
-qwen.state @k_cache key_cache : tensor<8x16x1x4xbf16>
-qwen.state @v_cache value_cache : tensor<8x16x1x4xbf16>
+qwen.state @k_cache key_cache : tensor<8x1x16x4xbf16>
+qwen.state @v_cache value_cache : tensor<8x1x16x4xbf16>
 
 // CHECK-LABEL: func.func @delta_net
 func.func @delta_net(%x: tensor<?x16xbf16>, %ba: tensor<?x8xf32>,

@@ -1,7 +1,7 @@
 // RUN: quern-opt %s --canonicalize --cse | FileCheck %s
 
-qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
 
 // CHECK-LABEL: func.func @merge_of_split
 // CHECK-NEXT: return %arg0

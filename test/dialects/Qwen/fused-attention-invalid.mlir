@@ -62,7 +62,7 @@ func.func @f(%qkv: tensor<1x32xf32>, %table: tensor<1x4xf32>, %s: tensor<1xi32>,
 
 qwen.weight @q : tensor<4xf32> from "a" at 0
 // expected-note @below {{state declared here}}
-qwen.state @k_cache key_cache : tensor<8x16x1x4xf32>
+qwen.state @k_cache key_cache : tensor<8x1x16x4xf32>
 func.func @f(%qkv: tensor<1x32xf32>, %table: tensor<1x4xf32>, %s: tensor<1xi32>, %t: tensor<2x4xi32>) {
   // expected-error @below {{'qwen.qk_norm_rope_append' op state @k_cache has entries 1x4 of 'f32', expected 2x4 of 'f32'}}
   qwen.qk_norm_rope_append %qkv, %table, %s, %s, %t, @q, @q, @k_cache, @v_cache {num_heads = 4 : i64, num_kv_heads = 2 : i64, epsilon = 1.0e-6} : tensor<1x32xf32>, tensor<1x4xf32>, tensor<1xi32>, tensor<1xi32>, tensor<2x4xi32> -> tensor<1x4x4xf32>

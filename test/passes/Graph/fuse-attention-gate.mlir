@@ -3,8 +3,8 @@
 // RUN: quern-opt %t.once --qwen-fuse-attention-gate | diff - %t.once
 
 qwen.weight @w : tensor<16x16xf32> from "a" at 0
-qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
 
 // CHECK-LABEL: func.func @fuses
 // CHECK-SAME: (%[[Q:[^:]*]]: tensor<?x4x4xf32>, %[[ROW:[^:]*]]: tensor<?x48xf32>

@@ -4,8 +4,8 @@
 
 qwen.weight @q_norm : tensor<4xbf16> from "a" at 0
 qwen.weight @k_norm : tensor<4xbf16> from "a" at 0
-qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
 
 // CHECK-LABEL: func.func @fuses
 // CHECK-SAME: (%[[QKV:[^:]*]]: {{.*}}, %[[SLOTS:[^:]*]]: {{.*}}, %[[POSITIONS:[^:]*]]: {{.*}}, %[[PAGES:[^:]*]]: {{.*}}, %[[TABLE:[^:]*]]: tensor<?x4xf32>, %{{.*}}: tensor<?x4xf32>)

@@ -7,8 +7,8 @@ qwen.weight @k : tensor<8x16xbf16> from "a" at 0
 qwen.weight @v : tensor<8x16xbf16> from "a" at 0
 qwen.weight @v_f32 : tensor<8x16xf32> from "a" at 0
 qwen.weight @norm : tensor<4xbf16> from "a" at 0
-qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
 
 // CHECK-LABEL: func.func @merges
 // CHECK-SAME: %[[X:[^:]*]]: tensor<?x16xf32>

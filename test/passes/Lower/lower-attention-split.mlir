@@ -7,11 +7,11 @@
 qwen.weight @norm : tensor<32xbf16> from "a" at 0
 qwen.weight @qkv : tensor<96x32xbf16> from "a" at 0
 qwen.weight @q : tensor<32x32xbf16> from "a" at 0
-qwen.state @k_cache key_cache : tensor<20x64x2x8xf16>
-qwen.state @v_cache value_cache : tensor<20x64x2x8xf16>
+qwen.state @k_cache key_cache : tensor<20x2x64x8xf16>
+qwen.state @v_cache value_cache : tensor<20x2x64x8xf16>
 
 // CHECK: exec.kernel @linear_t1_32x96
-// SPLIT-NEXT: exec.kernel @attention_split_t1_4x5x8 family "attention_split" arguments [#exec.argument<read, tensor<1x4x8xf16>>, #exec.argument<read, tensor<20x64x2x8xf16>>, #exec.argument<read, tensor<20x64x2x8xf16>>, #exec.argument<read, tensor<1xi32>>, #exec.argument<read, tensor<1xi32>>, #exec.argument<read, tensor<1x10xi32>>, #exec.argument<write, tensor<1x4x5x8xf32>>, #exec.argument<write, tensor<1x4x5x2xf32>>] config {scale = 5.000000e-01 : f64}
+// SPLIT-NEXT: exec.kernel @attention_split_t1_4x5x8 family "attention_split" arguments [#exec.argument<read, tensor<1x4x8xf16>>, #exec.argument<read, tensor<20x2x64x8xf16>>, #exec.argument<read, tensor<20x2x64x8xf16>>, #exec.argument<read, tensor<1xi32>>, #exec.argument<read, tensor<1xi32>>, #exec.argument<read, tensor<1x10xi32>>, #exec.argument<write, tensor<1x4x5x8xf32>>, #exec.argument<write, tensor<1x4x5x2xf32>>] config {scale = 5.000000e-01 : f64}
 // SPLIT-NEXT: exec.kernel @attention_merge_t1_4x5x8 family "attention_merge" arguments [#exec.argument<read, tensor<1x4x5x8xf32>>, #exec.argument<read, tensor<1x4x5x2xf32>>, #exec.argument<write, tensor<1x4x8xf16>>] config {}
 // SPLIT-NEXT: exec.kernel @gated_attention_merge_t1_4x5x8 family "gated_attention_merge" arguments [#exec.argument<read, tensor<1x4x5x8xf32>>, #exec.argument<read, tensor<1x4x5x2xf32>>, #exec.argument<read, tensor<1x96xf16>>, #exec.argument<write, tensor<1x4x8xf16>>] config {gate_offset = 32 : i64}
 // WHOLE-NEXT: exec.kernel @attention_t1_4x8 family "attention"

@@ -7,13 +7,13 @@ qwen.weight @norm : tensor<16xbf16> from "a" at 0
 qwen.weight @qkv : tensor<48x16xbf16> from "a" at 0
 qwen.weight @q_norm : tensor<8xbf16> from "a" at 0
 qwen.weight @k_norm : tensor<8xbf16> from "a" at 0
-qwen.state @k_cache key_cache : tensor<8x16x1x8xf16>
-qwen.state @v_cache value_cache : tensor<8x16x1x8xf16>
+qwen.state @k_cache key_cache : tensor<8x1x16x8xf16>
+qwen.state @v_cache value_cache : tensor<8x1x16x8xf16>
 
 // CHECK: exec.kernel @linear_t4_16x48
 // CHECK-NEXT: exec.kernel @rope_table
 // CHECK-NEXT: exec.kernel @qk_norm_rope_append_t4_2x8 family "qk_norm_rope_append" {{.*}} config {epsilon = 9.765625E-4 : f64, gated = true, num_heads = 2 : i64, num_kv_heads = 1 : i64, unit_offset = true}
-// CHECK-NEXT: exec.kernel @gated_attention_t4_2x8 family "gated_attention" arguments [#exec.argument<read, tensor<4x2x8xf16>>, #exec.argument<read, tensor<8x16x1x8xf16>>, #exec.argument<read, tensor<8x16x1x8xf16>>, #exec.argument<read, tensor<4xi32>>, #exec.argument<read, tensor<4xi32>>, #exec.argument<read, tensor<2x4xi32>>, #exec.argument<read, tensor<4x48xf16>>, #exec.argument<write, tensor<4x2x8xf16>>] config {gate_offset = 16 : i64, scale = 5.000000e-01 : f64}
+// CHECK-NEXT: exec.kernel @gated_attention_t4_2x8 family "gated_attention" arguments [#exec.argument<read, tensor<4x2x8xf16>>, #exec.argument<read, tensor<8x1x16x8xf16>>, #exec.argument<read, tensor<8x1x16x8xf16>>, #exec.argument<read, tensor<4xi32>>, #exec.argument<read, tensor<4xi32>>, #exec.argument<read, tensor<2x4xi32>>, #exec.argument<read, tensor<4x48xf16>>, #exec.argument<write, tensor<4x2x8xf16>>] config {gate_offset = 16 : i64, scale = 5.000000e-01 : f64}
 
 // CHECK-LABEL: exec.program @prefill
 func.func @prefill(%x: tensor<4x16xf32> {qwen.role = "hidden"},

@@ -11,8 +11,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
   qwen.weight @fc : tensor<16x32xbf16> from "a" at 0
   qwen.weight @kv : tensor<8x16xbf16> from "a" at 0
   qwen.weight @q : tensor<16x16xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
       %slots: tensor<?xi32> {qwen.role = "slots"},

@@ -85,17 +85,17 @@ exec.program @p kind decode tokens 1 rows 1 {
 
 // -----
 
-qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-exec.kernel @append family "append" arguments [#exec.argument<readwrite, tensor<8x16x2x4xf32>>] config {}
+qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+exec.kernel @append family "append" arguments [#exec.argument<readwrite, tensor<8x2x16x4xf32>>] config {}
 exec.memory_plan arena 1024 step 0 buffers []
 exec.program @p kind decode tokens 1 rows 1 {
-  %a = exec.state_ref @k_cache : !exec.buffer<tensor<8x16x2x4xf32>>
+  %a = exec.state_ref @k_cache : !exec.buffer<tensor<8x2x16x4xf32>>
   // expected-note @+1 {{the buffer}}
-  %b = exec.state_ref @k_cache : !exec.buffer<tensor<8x16x2x4xf32>>
+  %b = exec.state_ref @k_cache : !exec.buffer<tensor<8x2x16x4xf32>>
   // expected-note @+1 {{the earlier one}}
-  exec.dispatch @append(%a) : !exec.buffer<tensor<8x16x2x4xf32>>
+  exec.dispatch @append(%a) : !exec.buffer<tensor<8x2x16x4xf32>>
   // expected-error @+1 {{needs a barrier: it writes what an earlier dispatch writes}}
-  exec.dispatch @append(%b) : !exec.buffer<tensor<8x16x2x4xf32>>
+  exec.dispatch @append(%b) : !exec.buffer<tensor<8x2x16x4xf32>>
 }
 
 // -----

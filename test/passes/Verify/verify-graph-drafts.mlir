@@ -9,8 +9,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
   qwen.weight @fc : tensor<16x32xbf16> from "a" at 0
   qwen.weight @kv : tensor<8x16xbf16> from "a" at 0
   qwen.weight @q : tensor<16x16xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
       %slots: tensor<?xi32> {qwen.role = "slots"},
@@ -95,8 +95,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
   qwen.weight @fc : tensor<16x32xbf16> from "a" at 0
   qwen.weight @kv : tensor<8x16xbf16> from "a" at 0
   qwen.weight @q : tensor<16x16xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
       %slots: tensor<?xi32> {qwen.role = "slots"},
@@ -154,8 +154,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
   qwen.weight @fc : tensor<16x32xbf16> from "a" at 0
   qwen.weight @kv : tensor<8x16xbf16> from "a" at 0
   qwen.weight @q : tensor<16x16xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   // expected-error @+1 {{result 2, hidden, expected to be what the selection reads}}
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
@@ -241,8 +241,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
   qwen.weight @fc : tensor<16x32xbf16> from "a" at 0
   qwen.weight @kv : tensor<8x16xbf16> from "a" at 0
   qwen.weight @q : tensor<16x16xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
       %slots: tensor<?xi32> {qwen.role = "slots"},
@@ -328,8 +328,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
   qwen.weight @fc : tensor<16x32xbf16> from "a" at 0
   qwen.weight @kv : tensor<8x16xbf16> from "a" at 0
   qwen.weight @q : tensor<16x16xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
       %slots: tensor<?xi32> {qwen.role = "slots"},
@@ -414,8 +414,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
   qwen.weight @fc : tensor<16x32xbf16> from "a" at 0
   qwen.weight @kv : tensor<8x16xbf16> from "a" at 0
   qwen.weight @q : tensor<16x16xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   // expected-error @+1 {{has no result with the role hidden}}
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
@@ -500,8 +500,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
   qwen.weight @fc : tensor<16x32xbf16> from "a" at 0
   qwen.weight @kv : tensor<8x16xbf16> from "a" at 0
   qwen.weight @q : tensor<16x16xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   // expected-error @+1 {{result 2 has the role hidden, which isn't expected here}}
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
@@ -534,8 +534,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3_5",
   qwen.weight @fc : tensor<16x32xbf16> from "a" at 0
   qwen.weight @kv : tensor<8x16xbf16> from "a" at 0
   qwen.weight @q : tensor<16x16xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
       %slots: tensor<?xi32> {qwen.role = "slots"},

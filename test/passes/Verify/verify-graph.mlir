@@ -4,8 +4,8 @@
 module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers = 1, vocab_size = 40,
     context_length = 64, num_slots = 2, page_size = 16, num_pages = 8, compute = f32>} {
   qwen.weight @embed : tensor<40x16xf32> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"}, %positions: tensor<?xi32> {qwen.role = "positions"}, %slots: tensor<?xi32> {qwen.role = "slots"}, %pages: tensor<2x4xi32> {qwen.role = "page_table"}, %rows: tensor<?xi32> {qwen.role = "rows"}, %sampling: tensor<?x8xf32> {qwen.role = "sampling"}, %seen: tensor<?x2xi32> {qwen.role = "seen_tokens"})
       -> (tensor<?x40xf32> {qwen.role = "logits"}, tensor<?xi32> {qwen.role = "tokens"}) {
     %x = qwen.embedding %ids, @embed : tensor<?xi32> -> tensor<?x16xf32>
@@ -28,8 +28,8 @@ module {
 module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers = 1, vocab_size = 40,
     context_length = 64, num_slots = 2, page_size = 16, num_pages = 8, compute = f32>} {
   qwen.weight @embed : tensor<40x16xf32> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @other(%ids: tensor<?xi32> {qwen.role = "token_ids"}, %positions: tensor<?xi32> {qwen.role = "positions"}, %slots: tensor<?xi32> {qwen.role = "slots"}, %pages: tensor<2x4xi32> {qwen.role = "page_table"}, %rows: tensor<?xi32> {qwen.role = "rows"}, %sampling: tensor<?x8xf32> {qwen.role = "sampling"}, %seen: tensor<?x2xi32> {qwen.role = "seen_tokens"})
       -> (tensor<?x40xf32> {qwen.role = "logits"}, tensor<?xi32> {qwen.role = "tokens"}) {
     %x = qwen.embedding %ids, @embed : tensor<?xi32> -> tensor<?x16xf32>
@@ -45,8 +45,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers 
 module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers = 1, vocab_size = 40,
     context_length = 64, num_slots = 2, page_size = 16, num_pages = 8, compute = f32>} {
   qwen.weight @embed : tensor<40x16xf32> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   // expected-error @+1 {{expected one qwen.select_rows, found 2}}
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"}, %positions: tensor<?xi32> {qwen.role = "positions"}, %slots: tensor<?xi32> {qwen.role = "slots"}, %pages: tensor<2x4xi32> {qwen.role = "page_table"}, %rows: tensor<?xi32> {qwen.role = "rows"}, %sampling: tensor<?x8xf32> {qwen.role = "sampling"}, %seen: tensor<?x2xi32> {qwen.role = "seen_tokens"})
       -> (tensor<?x40xf32> {qwen.role = "logits"}, tensor<?xi32> {qwen.role = "tokens"}) {
@@ -64,8 +64,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers 
 module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers = 1, vocab_size = 40,
     context_length = 64, num_slots = 2, page_size = 16, num_pages = 8, compute = f32>} {
   qwen.weight @embed : tensor<40x16xf32> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   // expected-error @+1 {{has no argument with the role page_table}}
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"}, %positions: tensor<?xi32> {qwen.role = "positions"}, %slots: tensor<?xi32> {qwen.role = "slots"}, %rows: tensor<?xi32> {qwen.role = "rows"}, %sampling: tensor<?x8xf32> {qwen.role = "sampling"}, %seen: tensor<?x2xi32> {qwen.role = "seen_tokens"})
       -> (tensor<?x40xf32> {qwen.role = "logits"}, tensor<?xi32> {qwen.role = "tokens"}) {
@@ -82,8 +82,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers 
 module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers = 1, vocab_size = 40,
     context_length = 64, num_slots = 2, page_size = 16, num_pages = 8, compute = f32>} {
   qwen.weight @embed : tensor<40x16xf32> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   // expected-error @+1 {{argument 2 has the role positions, which isn't expected here}}
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"}, %positions: tensor<?xi32> {qwen.role = "positions"}, %slots: tensor<?xi32> {qwen.role = "positions"}, %pages: tensor<2x4xi32> {qwen.role = "page_table"}, %rows: tensor<?xi32> {qwen.role = "rows"}, %sampling: tensor<?x8xf32> {qwen.role = "sampling"}, %seen: tensor<?x2xi32> {qwen.role = "seen_tokens"})
       -> (tensor<?x40xf32> {qwen.role = "logits"}, tensor<?xi32> {qwen.role = "tokens"}) {
@@ -100,8 +100,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers 
 module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers = 1, vocab_size = 40,
     context_length = 64, num_slots = 2, page_size = 16, num_pages = 8, compute = f32>} {
   qwen.weight @embed : tensor<40x16xf32> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   // expected-error @+1 {{result 1 has no role}}
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"}, %positions: tensor<?xi32> {qwen.role = "positions"}, %slots: tensor<?xi32> {qwen.role = "slots"}, %pages: tensor<2x4xi32> {qwen.role = "page_table"}, %rows: tensor<?xi32> {qwen.role = "rows"}, %sampling: tensor<?x8xf32> {qwen.role = "sampling"}, %seen: tensor<?x2xi32> {qwen.role = "seen_tokens"})
       -> (tensor<?x40xf32> {qwen.role = "logits"}, tensor<?xi32>) {
@@ -118,8 +118,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers 
 module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers = 1, vocab_size = 40,
     context_length = 64, num_slots = 2, page_size = 16, num_pages = 8, compute = f32>} {
   qwen.weight @embed : tensor<40x16xf32> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"}, %positions: tensor<?xi32> {qwen.role = "positions"}, %slots: tensor<?xi32> {qwen.role = "slots"}, %pages: tensor<2x4xi32> {qwen.role = "page_table"}, %rows: tensor<?xi32> {qwen.role = "rows"}, %sampling: tensor<?x8xf32> {qwen.role = "sampling"}, %seen: tensor<?x2xi32> {qwen.role = "seen_tokens"})
       -> (tensor<?x40xf32> {qwen.role = "logits"}, tensor<?xi32> {qwen.role = "tokens"}) {
     %x = qwen.embedding %ids, @embed : tensor<?xi32> -> tensor<?x16xf32>
@@ -138,8 +138,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers 
 module attributes {qwen.model = #qwen.model<family = "qwen3", num_hidden_layers = 1, vocab_size = 40,
     context_length = 64, num_slots = 2, page_size = 16, num_pages = 8, compute = f32>} {
   qwen.weight @embed : tensor<40x16xf32> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x4xf32>
-  qwen.state @v_cache value_cache : tensor<8x16x2x4xf32>
+  qwen.state @k_cache key_cache : tensor<8x2x16x4xf32>
+  qwen.state @v_cache value_cache : tensor<8x2x16x4xf32>
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"}, %positions: tensor<?xi32> {qwen.role = "positions"}, %slots: tensor<?xi32> {qwen.role = "slots"}, %pages: tensor<2x4xi32> {qwen.role = "page_table"}, %rows: tensor<?xi32> {qwen.role = "rows"}, %sampling: tensor<?x8xf32> {qwen.role = "sampling"}, %seen: tensor<?x2xi32> {qwen.role = "seen_tokens"})
       -> (tensor<?x40xf32> {qwen.role = "logits"}, tensor<?xi32> {qwen.role = "tokens"}) {
     %x = qwen.embedding %ids, @embed : tensor<?xi32> -> tensor<?x16xf32>

@@ -274,9 +274,9 @@ TEST_F(ModelTest, CacheGeometry) {
     return [=](TinyBundle &tiny) { edit(*tiny.manifest.states[0]); };
   };
   expectRefused(
-      change([](bundle::StateT &state) { state.shape = {8, 8, 2, 4}; }),
-      "states[0]: shape is [8, 8, 2, 4], expected [num_pages, "
-      "page_size, num_key_value_heads, head_dim] = [8, 16, 1, 4]");
+      change([](bundle::StateT &state) { state.shape = {8, 2, 8, 4}; }),
+      "states[0]: shape is [8, 2, 8, 4], expected [num_pages, "
+      "num_key_value_heads, page_size, head_dim] = [8, 1, 16, 4]");
   expectRefused(
       change([](bundle::StateT &state) { state.dtype = bundle::DType::I32; }),
       "states[0]: dtype is I32");

@@ -116,7 +116,7 @@ void Builder::addStates() {
     state->name = std::string("layers.0.self_attn.") + name;
     state->kind = kind;
     state->dtype = DType::F32;
-    state->shape = {shape.numPages, shape.pageSize, 1, 4};
+    state->shape = {shape.numPages, 1, shape.pageSize, 4};
     state->size = uint64_t(shape.numPages) * shape.pageSize * 4 * 4;
     out.manifest.states.push_back(std::move(state));
   }

@@ -279,7 +279,7 @@ quern::test::makeFakeStates(const FakeModelOptions &options) {
                  std::vector<uint64_t> shape) {
     states.push_back(makeState(name, kind, std::move(shape)));
   };
-  const std::vector<uint64_t> cache = {options.numPages, options.pageSize, 1,
+  const std::vector<uint64_t> cache = {options.numPages, 1, options.pageSize,
                                        kFakeHiddenSize};
   const uint64_t slots = options.numSlots, ring = options.ring;
   add("k_cache", StateKind::KeyCache, cache);

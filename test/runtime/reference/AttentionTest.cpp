@@ -42,7 +42,7 @@ namespace {
 /// Two slots of up to four positions on pages of two; the pages of slot 1 are
 /// not in order.
 struct Cache {
-  CacheShape shape = {5, 2, 1, 2};
+  CacheShape shape = {5, 1, 2, 2};
   Indices pageTable = {0, 1, 4, 2};
   Vector keys = Vector(shape.size()), values = Vector(shape.size());
 

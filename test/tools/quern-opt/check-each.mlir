@@ -27,8 +27,8 @@ module attributes {qwen.model = #qwen.model<family = "qwen3",
   qwen.weight @gate.weight : tensor<24x16xbf16> from "a" at 0
   qwen.weight @up.weight : tensor<24x16xbf16> from "a" at 0
   qwen.weight @down.weight : tensor<16x24xbf16> from "a" at 0
-  qwen.state @k_cache key_cache : tensor<8x16x2x8xbf16>
-  qwen.state @v_cache value_cache : tensor<8x16x2x8xbf16>
+  qwen.state @k_cache key_cache : tensor<8x2x16x8xbf16>
+  qwen.state @v_cache value_cache : tensor<8x2x16x8xbf16>
 
   func.func @forward(%ids: tensor<?xi32> {qwen.role = "token_ids"},
       %positions: tensor<?xi32> {qwen.role = "positions"},
