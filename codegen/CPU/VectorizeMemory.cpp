@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/CPU/Vectorizer.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
@@ -18,6 +19,21 @@ static unsigned getBytes(Type unit) {
   auto vector = dyn_cast<VectorType>(unit);
   return (vector ? vector.getNumElements() : 1) *
          getElementTypeOrSelf(unit).getIntOrFloatBitWidth() / 8;
+}
+
+Value Vectorizer::makeWorkgroupMemory(memref::AllocOp op) {
+  OpBuilder::InsertionGuard guard(builder);
+  // Once for all workgroups of the thread.
+  auto function =
+      builder.getBlock()->getParentOp()->getParentOfType<func::FuncOp>();
+  builder.setInsertionPointToStart(&function.getBody().front());
+  MemRefType type = op.getType();
+  Value count = arith::ConstantOp::create(
+      builder, op.getLoc(), builder.getI64IntegerAttr(type.getNumElements()));
+  constexpr unsigned cacheLine = 64;
+  return LLVM::AllocaOp::create(
+      builder, op.getLoc(), LLVM::LLVMPointerType::get(builder.getContext()),
+      type.getElementType(), count, cacheLine);
 }
 
 Value Vectorizer::getAddress(LaneBuilder &lane, Value pointer, Value index,
@@ -141,6 +157,16 @@ LaneValue Vectorizer::load(Operation *op, Value buffer, Value indexValue,
                                       .getResult());
   }
   return loadLanes(lane, pointer, safe, unit, mask);
+}
+
+/// Where the first lane will read.
+void Vectorizer::prefetch(memref::PrefetchOp op) {
+  LaneBuilder lane = at(op);
+  Value address = getAddress(lane, pointers.lookup(op.getMemref()),
+                             lane.getLane(get(op.getIndices()[0]), 0),
+                             op.getMemRefType().getElementType());
+  LLVM::Prefetch::create(builder, lane.loc, address, op.getIsWrite(),
+                         op.getLocalityHint(), op.getIsDataCache());
 }
 
 LaneValue Vectorizer::loadHalf(kernel::ReadHalfOp op, const Mask &mask) {

@@ -68,6 +68,14 @@ LogicalResult Vectorizer::visit(Operation *op, const Mask &mask) {
         return result(
             load(op, op.getMemRef(), op.getIndices()[0], op.getType(), mask));
       })
+      .Case([&](memref::AllocOp op) {
+        setPointer(op, makeWorkgroupMemory(op));
+        return success();
+      })
+      .Case([&](memref::PrefetchOp op) {
+        prefetch(op);
+        return success();
+      })
       .Case([&](memref::StoreOp op) {
         store(op, op.getMemRef(), op.getIndices()[0], op.getValue(), mask);
         return success();
@@ -308,9 +316,7 @@ LogicalResult Vectorizer::visitElementwise(Operation *op) {
   if (op->getNumResults() != 1 || op->getNumRegions() != 0 ||
       !isa<arith::ArithDialect, math::MathDialect, vector::VectorDialect>(
           op->getDialect()))
-    return op->emitError()
-           << "can't be vectorised; on a CPU a workgroup is one subgroup "
-              "without workgroup memory";
+    return op->emitError() << "can't be vectorised";
   LaneBuilder lane = at(op);
   Type type = LaneBuilder::convertType(op->getResult(0).getType());
   bool isUniform = true, anyFlat = false, anyParts = false;

@@ -76,8 +76,11 @@ private:
                         mlir::Type type);
 
   // Memory: VectorizeMemory.cpp.
+  /// What lanes share lies on the stack of the thread that runs them.
+  mlir::Value makeWorkgroupMemory(mlir::memref::AllocOp op);
   LaneValue load(mlir::Operation *op, mlir::Value buffer, mlir::Value index,
                  mlir::Type unit, const Mask &mask);
+  void prefetch(mlir::memref::PrefetchOp op);
   LaneValue loadHalf(kernel::ReadHalfOp op, const Mask &mask);
   void store(mlir::Operation *op, mlir::Value buffer, mlir::Value index,
              mlir::Value value, const Mask &mask);

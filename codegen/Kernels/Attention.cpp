@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/AttentionRows.h"
+#include "codegen/Kernels/AttentionTiles.h"
 #include "codegen/Kernels/KernelFamilies.h"
 
 #include <optional>
@@ -169,10 +170,59 @@ private:
 
 } // namespace
 
+/// The form whose lanes own rows.
+static Status buildTiles(KernelBuilder &k, double scale, int64_t group) {
+  AttentionTiles tiles(k, scale, group, k.dim("T"));
+  const HeadUnits &units = tiles.getUnits();
+  OutputBuffer out = units.getOutput("out");
+  QUERN_ASSIGN_OR_RETURN(OutputGate gate, OutputGate::create(k, [&] {
+                           return units.getInput("gate");
+                         }));
+  k.setSubgroups(1);
+  QUERN_RETURN_IF_ERROR(k.setCountedGrid(k.dim("T"), tiles.getTokens()));
+  // Neighbours have the same keys, which stay in the cache.
+  std::swap(k.launch.grid[0], k.launch.grid[1]);
+  k.launch.axis = 0;
+  k.setGrid(1, k.dim("HK"));
+  Expression first = k.getGroup(0) * double(tiles.getTokens()),
+             head = k.getGroup(1);
+  int64_t perHead = k.dim("D") / units.getElements(),
+          perToken = k.dim("Q") / units.getElements();
+  auto attend = [&](Expression slot) {
+    tiles.attend(slot, k.index(0), {});
+    tiles.forEachUnit([&](const AttentionTiles::Rows &row, Expression unit,
+                          Expressions parts) {
+      for (Expression &part : parts)
+        part = part / row.total;
+      Expression at =
+          (head * double(group) + row.head) * double(perHead) + unit;
+      units.write(out, row.token * double(perToken) + at,
+                  gate.apply(units, row.token, at, parts));
+    });
+  };
+  tiles.begin(first, head);
+  auto getSlot = [&](Expression offset) {
+    return tiles.getCache().getSlot(tiles.getToken(offset));
+  };
+  if (tiles.getTokens() == 1) {
+    attend(getSlot(k.index(0)));
+    return Status::ok();
+  }
+  // Once for each run of tokens of one slot.
+  k.loop(k.index(0), k.index(tiles.getTokens()), 1, [&](Expression offset) {
+    Expression slot = getSlot(offset), isFirst = offset == 0;
+    Expression previous = getSlot(quern::select(isFirst, offset, offset - 1));
+    k.when(isFirst | ((slot == previous) == 0), [&] { attend(slot); });
+  });
+  return Status::ok();
+}
+
 Status quern::buildAttention(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "D", 8));
   QUERN_ASSIGN_OR_RETURN(double scale, k.getFloat("scale"));
   QUERN_ASSIGN_OR_RETURN(int64_t group, getGroup(k, k.dim("Q")));
+  if (AttentionTiles::fits(k, group, k.dim("T")))
+    return buildTiles(k, scale, group);
   return AttentionBuilder(k, scale, group).build();
 }
 
@@ -181,28 +231,47 @@ Status quern::buildAttentionSplit(KernelBuilder &k) {
   QUERN_ASSIGN_OR_RETURN(double scale, k.getFloat("scale"));
   int64_t splits = k.dim("SPLITS"), heads = k.dim("HQ");
   QUERN_ASSIGN_OR_RETURN(int64_t group, getGroup(k, heads * k.dim("D")));
-  AttentionRows rows(k, scale, group);
-  const HeadUnits &units = rows.getUnits();
-  int64_t perHead = k.dim("D") / units.getElements();
-  OutputBuffer partial = units.getOutput("partial"),
-               sums = k.getRunOutput("sums", 2);
   k.setSubgroups(1);
   k.setGrid(0, k.dim("HK"));
   QUERN_RETURN_IF_ERROR(k.setCountedGrid(k.dim("T"), 1));
   k.setGrid(2, splits);
   Expression head = k.getGroup(0), token = k.getGroup(1), split = k.getGroup(2);
-
+  HeadUnits units(k, "k_cache");
+  int64_t perHead = k.dim("D") / units.getElements();
+  OutputBuffer partial = units.getOutput("partial"),
+               sums = k.getRunOutput("sums", 2);
+  auto locate = [&](Expression h) {
+    Expression row = token * double(heads) + head * double(group) + h;
+    return row * double(splits) + split;
+  };
   // Equal shares of the token's pages.
-  const PagedCache &cache = rows.getCache();
-  double pageSize = k.dim("PAGE_SIZE");
-  Expression pages = cache.getPosition(token) / pageSize + 1;
-  Expression length = (pages + double(splits - 1)) / double(splits) * pageSize;
-  Expression begin = split * length;
-  AttentionRows::States states =
-      rows.attend({token}, cache.getSlot(token), head, begin, begin + length);
+  auto getLength = [&](const PagedCache &cache) {
+    double pageSize = k.dim("PAGE_SIZE");
+    Expression pages = cache.getPosition(token) / pageSize + 1;
+    return (pages + double(splits - 1)) / double(splits) * pageSize;
+  };
+
+  if (AttentionTiles::fits(k, group, 1)) {
+    AttentionTiles tiles(k, scale, group, /*mostTokens=*/1);
+    Expression length = getLength(tiles.getCache()), begin = split * length;
+    tiles.begin(token, head);
+    tiles.attend(tiles.getCache().getSlot(token), begin, begin + length);
+    tiles.forEachUnit([&](const AttentionTiles::Rows &row, Expression unit,
+                          const Expressions &parts) {
+      units.write(partial, locate(row.head) * double(perHead) + unit, parts);
+    });
+    tiles.forEachRow([&](const AttentionTiles::Rows &row) {
+      sums.writeRun(locate(row.head) * 2, {row.maximum, row.total});
+    });
+    return Status::ok();
+  }
+
+  AttentionRows rows(k, scale, group);
+  Expression length = getLength(rows.getCache()), begin = split * length;
+  AttentionRows::States states = rows.attend(
+      {token}, rows.getCache().getSlot(token), head, begin, begin + length);
   for (int64_t h = 0; h != group; ++h) {
-    Expression row = token * double(heads) + head * double(group) + double(h);
-    Expression at = row * double(splits) + split;
+    Expression at = locate(k.index(h));
     rows.forEachUnit(states[h], [&](Expression unit, const Expressions &parts) {
       units.write(partial, at * double(perHead) + unit, parts);
     });

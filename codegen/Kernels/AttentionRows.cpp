@@ -3,9 +3,6 @@
 
 using namespace quern;
 
-/// Below every score and still finite, so that differences are no NaN.
-static constexpr double lowest = -1e30;
-
 AttentionRows::AttentionRows(KernelBuilder &k, double scale, int64_t group)
     : k(k), scale(scale), group(group), units(k, "k_cache"),
       perHead(k.dim("D") / units.getElements()),
@@ -80,6 +77,8 @@ void AttentionRows::takeBlock(States &states,
     rows.push_back(cache.getRow(page, position, head) *
                    double(8 / units.getElements()));
   }
+  if (k.getTarget().lanesAreRegister())
+    prefetchBlock(slot, head, first + double(getBlock()), last);
   // The positions whose scores this lane gets from sumAcrossTeam.
   Expressions own;
   for (unsigned i = 0; i < positions; i += lanes) {
@@ -130,6 +129,26 @@ void AttentionRows::takeBlock(States &states,
   }
 }
 
+/// Asks for the rows of the block that begins at `first`. A block takes too
+/// many instructions for a CPU to look beyond it.
+void AttentionRows::prefetchBlock(Expression slot, Expression head,
+                                  Expression first, Expression last) {
+  constexpr int64_t unitsOfLine = 64 / 4;
+  bool samePage = k.dim("PAGE_SIZE") % getBlock() == 0;
+  Expression page;
+  for (int64_t i = 0; i != getBlock(); ++i) {
+    Expression position = min(first + double(i), last);
+    if (!page || !samePage)
+      page = cache.getPage(slot, position);
+    Expression row =
+        cache.getRow(page, position, head) * double(8 / units.getElements());
+    for (int64_t unit = 0; unit < perHead; unit += unitsOfLine) {
+      keys.prefetch(row + double(unit));
+      values.prefetch(row + double(unit));
+    }
+  }
+}
+
 /// Sums of `positions` values across the lanes of a team: lane l gets those of
 /// value l, l + lanes, ...; with fewer values than lanes, of value l modulo
 /// their number. Each step halves what a lane holds: it gives away the half
@@ -159,7 +178,8 @@ Expressions AttentionRows::updateSoftmax(State &state,
                                          llvm::ArrayRef<Expression> isInside) {
   Expression highest;
   for (size_t i = 0; i != scores.size(); ++i) {
-    Expression score = quern::select(isInside[i], scores[i], k.f32(lowest));
+    Expression score =
+        quern::select(isInside[i], scores[i], k.f32(kLowestScore));
     highest = highest ? max(highest, score) : score;
   }
   state.maximum =
@@ -216,7 +236,7 @@ void AttentionRows::inOneLane(llvm::function_ref<void()> body) {
 
 AttentionRows::States AttentionRows::makeInitial(size_t rows) {
   return States(rows,
-                State{k.f32(lowest), k.f32(0),
+                State{k.f32(kLowestScore), k.f32(0),
                       Expressions(units.getParts() * perLane, units.zero())});
 }
 

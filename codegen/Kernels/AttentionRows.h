@@ -58,6 +58,8 @@ private:
   void takeBlock(States &states, llvm::ArrayRef<Expressions> queries,
                  const Expressions &limits, Expression slot, Expression head,
                  Expression first, Expression last);
+  void prefetchBlock(Expression slot, Expression head, Expression first,
+                     Expression last);
   Expressions sumAcrossTeam(Expressions values);
   Expressions updateSoftmax(State &state, llvm::ArrayRef<Expression> scores,
                             llvm::ArrayRef<Expression> isInside);

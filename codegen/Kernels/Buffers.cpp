@@ -42,6 +42,12 @@ Expression InputBuffer::read(Expression index) const {
                                             index.get()));
 }
 
+void InputBuffer::prefetch(Expression index) const {
+  memref::PrefetchOp::create(buffer.getBuilder(), buffer.getLoc(), buffer.get(),
+                             index.get(), /*isWrite=*/false,
+                             /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 Expression InputBuffer::readHalf(Expression index) const {
   return buffer.with(kernel::ReadHalfOp::create(
       buffer.getBuilder(), buffer.getLoc(), buffer.getBuilder().getF32Type(),

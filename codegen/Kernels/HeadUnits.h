@@ -14,6 +14,9 @@
 
 namespace quern {
 
+/// Below every score and still finite, so that differences are no NaN.
+inline constexpr double kLowestScore = -1e30;
+
 class HeadUnits {
 public:
   /// For buffers of the type of argument `name`.

@@ -194,6 +194,20 @@ Expression KernelBuilder::allocateWorkgroup(int64_t words, Type element) {
   return make(memref::AllocOp::create(builder, loc, type));
 }
 
+WorkgroupArray KernelBuilder::getWorkgroupArray(int64_t numbers) {
+  return WorkgroupArray(allocateWorkgroup(numbers, builder.getF32Type()));
+}
+
+Expression WorkgroupArray::read(Expression index) const {
+  return memory.with(memref::LoadOp::create(
+      memory.getBuilder(), memory.getLoc(), memory.get(), index.get()));
+}
+
+void WorkgroupArray::write(Expression index, Expression value) const {
+  memref::StoreOp::create(memory.getBuilder(), memory.getLoc(), value.get(),
+                          memory.get(), index.get());
+}
+
 //===----------------------------------------------------------------------===//
 // Values and control flow
 //===----------------------------------------------------------------------===//

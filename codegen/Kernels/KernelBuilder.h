@@ -51,6 +51,9 @@ public:
   Octet readOctet(Expression index) const;
   /// One access unit, as it lies in memory: element, word or vector.
   Expression read(Expression index) const;
+  /// Asks for the cache line of a unit, which will be read soon. For targets
+  /// whose lanes are the elements of a register; the index is that of all.
+  void prefetch(Expression index) const;
   /// One element of a buffer with scalar units, as f32 or i32. Buffers of
   /// 16-bit elements have to have an even number of them.
   Expression readElement(Expression index) const;
@@ -87,6 +90,18 @@ private:
   Expression buffer;
   DataType type = DataType::F32;
   unsigned unitElements = 1;
+};
+
+/// f32 numbers that the lanes of a workgroup share.
+class WorkgroupArray {
+public:
+  explicit WorkgroupArray(Expression memory) : memory(memory) {}
+
+  Expression read(Expression index) const;
+  void write(Expression index, Expression value) const;
+
+private:
+  Expression memory;
 };
 
 struct PrefixSum {
@@ -164,6 +179,9 @@ public:
   OutputBuffer getOutput(std::string_view name);
   /// Units of the largest store of which `run` elements are a multiple.
   OutputBuffer getRunOutput(std::string_view name, unsigned run);
+
+  /// Of so many numbers; they are undefined at first.
+  WorkgroupArray getWorkgroupArray(int64_t numbers);
 
   Octet reorder(const Octet &octet, OctetOrder order);
 

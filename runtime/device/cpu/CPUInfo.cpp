@@ -59,7 +59,8 @@ DeviceInfo quern::cpu::describeCPU() {
   limits.bindingAlignment = 64;
   limits.maxWorkgroupSize = 1024;
   limits.maxWorkgroupShape = {1024, 1024, 1024};
-  limits.maxWorkgroupMemory = 0;
+  // On the stack of each thread.
+  limits.maxWorkgroupMemory = 1u << 18;
   limits.maxGrid = {UINT32_MAX, 65535, 65535};
   limits.maxStorageArguments = 64;
   limits.maxTexelArguments = 64;

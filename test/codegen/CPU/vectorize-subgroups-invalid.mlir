@@ -11,7 +11,7 @@ gpu.module @m {
 
 gpu.module @m {
   gpu.func @workgroup_memory() kernel {
-    // expected-error @below {{can't be vectorised; on a CPU a workgroup is one subgroup without workgroup memory}}
+    // expected-error @below {{can't be vectorised}}
     %m = memref.alloc() : memref<8xf32>
     gpu.return
   }

@@ -30,7 +30,7 @@ qwen.weight @w : tensor<?x4xf32> from "a" at 0
 
 // -----
 
-// expected-error @below {{'qwen.state' op of kind key_cache has rank 3, expected 4: pages x page_size x heads x head_dim}}
+// expected-error @below {{'qwen.state' op of kind key_cache has rank 3, expected 4: pages x heads x page_size x head_dim}}
 qwen.state @k key_cache : tensor<4x4x4xf32>
 
 // -----

@@ -63,7 +63,7 @@ TEST_F(ImportTest, ModuleSurvivesItsText) {
   EXPECT_EQ(text, again);
   for (auto state : module->getOps<qwen::StateOp>())
     EXPECT_EQ(state.getTensorType().getShape().vec(),
-              (std::vector<int64_t>{9, 16, 2, 32}));
+              (std::vector<int64_t>{9, 2, 16, 32}));
 }
 
 TEST_F(ImportTest, MissingTensor) {
