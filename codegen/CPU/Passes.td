@@ -19,8 +19,10 @@ def VectorizeSubgroupsPass : Pass<"kernel-vectorize-subgroups",
     grid as three i32, and the first workgroup and the one behind the last,
     counted with x fastest.
 
-    Requires one gpu.func in a gpu.module, of one subgroup per workgroup,
-    without workgroup memory; `kernel.binding` on every argument; loops whose
+    Workgroup memory lies on the thread's stack.
+
+    Requires one gpu.func in a gpu.module, of one subgroup per workgroup;
+    `kernel.binding` on every argument; loops whose
     lanes begin together. Guarantees func, scf, arith, math, vector and the
     memory operations of llvm, no index type. Numerics do not change; lanes that
     store to the same place store in order.

@@ -10,9 +10,9 @@ gpu.module @m {
 // -----
 
 gpu.module @m {
-  gpu.func @workgroup_memory() kernel {
+  gpu.func @not_elementwise() kernel {
     // expected-error @below {{can't be vectorised}}
-    %m = memref.alloc() : memref<8xf32>
+    %m = memref.alloca() : memref<8xf32>
     gpu.return
   }
 }

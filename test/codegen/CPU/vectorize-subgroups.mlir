@@ -182,3 +182,28 @@ gpu.module @m {
     gpu.return
   }
 }
+
+// -----
+
+// Workgroup memory is the thread's stack, taken once for all workgroups; the
+// line that is prefetched is that of the first lane.
+// CHECK-LABEL: func.func @memory(
+// CHECK: %[[MEMORY:.*]] = llvm.alloca %{{.*}} x f32 {alignment = 64 : i64}
+// CHECK: scf.for
+// CHECK: "llvm.intr.prefetch"({{.*}}) <{cache = 1 : i32, hint = 3 : i32, rw = 0 : i32}>
+// CHECK: llvm.store %{{.*}}, %[[MEMORY]] {{.*}}: vector<8xf32>, !llvm.ptr
+gpu.module @m {
+  gpu.func @memory(
+      %x: memref<?xf32> {kernel.binding = 0 : i32, kernel.bytes = 64 : i64},
+      %y: memref<?xf32> {kernel.binding = 1 : i32, kernel.bytes = 32 : i64}) kernel {
+    %shared = memref.alloc() : memref<8xf32, #spirv.storage_class<Workgroup>>
+    %lane = gpu.thread_id x
+    %c0 = arith.constant 0 : index
+    memref.prefetch %x[%c0], read, locality<3>, data : memref<?xf32>
+    %a = kernel.read %x[%lane] : memref<?xf32>
+    memref.store %a, %shared[%lane] : memref<8xf32, #spirv.storage_class<Workgroup>>
+    %b = memref.load %shared[%c0] : memref<8xf32, #spirv.storage_class<Workgroup>>
+    memref.store %b, %y[%lane] : memref<?xf32>
+    gpu.return
+  }
+}
