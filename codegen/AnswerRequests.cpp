@@ -93,10 +93,14 @@ static std::string_view getText(const CompiledKernel &kernel) {
   return text.substr(0, text.find('\0'));
 }
 
+/// NAME.ptx, .spv or .elf, and NAME.VARIANT.elf.
 static Status writeCode(const std::string &folder, const KernelRequest &request,
                         const CompiledKernel &kernel,
                         const TargetDescription &target) {
   std::string path = folder + "/" + request.name;
+  for (auto [variant, image] : llvm::zip(target.variants, kernel.variants))
+    QUERN_RETURN_IF_ERROR(
+        writeFileAtomically(path + "." + variant.name + ".elf", image));
   if (target.api == "cuda")
     return writeFileAtomically(path + ".ptx", getText(kernel));
   auto bytes = std::as_bytes(std::span(kernel.code));
@@ -108,7 +112,8 @@ static Status writeCode(const std::string &folder, const KernelRequest &request,
 namespace {
 struct Answer {
   CompiledKernel kernel;
-  std::vector<Cubin> cubins;
+  std::vector<ArchitectureCode> binaries;
+  std::vector<std::string> warnings;
 };
 } // namespace
 
@@ -117,30 +122,34 @@ static Result<Answer> answer(KernelCompiler &compiler,
                              const TargetDescription &target,
                              const CodegenOptions &options) {
   Answer answer;
-  QUERN_ASSIGN_OR_RETURN(answer.kernel,
-                         compiler.compile(request, target, {options.dumpDir}));
+  QUERN_ASSIGN_OR_RETURN(
+      answer.kernel,
+      compiler.compile(request, target, {options.dumpDir, /*variants=*/true}));
   if (options.assembler)
     for (const std::string &architecture : target.cubins) {
       QUERN_ASSIGN_OR_RETURN(
           Cubin cubin,
           options.assembler->assemble(getText(answer.kernel),
                                       answer.kernel.entryPoint, architecture));
-      answer.cubins.push_back(std::move(cubin));
+      answer.binaries.push_back({std::move(cubin.code), cubin.resources});
+      answer.warnings.insert(answer.warnings.end(), cubin.warnings.begin(),
+                             cubin.warnings.end());
     }
   if (!options.dumpDir.empty())
     QUERN_RETURN_IF_ERROR(
         writeCode(options.dumpDir, request, answer.kernel, target));
+  for (std::string &image : answer.kernel.variants)
+    answer.binaries.push_back({std::move(image), {}});
   return answer;
 }
 
 static void reportWarnings(const std::string &name,
-                           const std::vector<Cubin> &cubins,
+                           const std::vector<std::string> &warnings,
                            const CodegenOptions &options) {
   if (!options.warn)
     return;
-  for (const Cubin &cubin : cubins)
-    for (const std::string &warning : cubin.warnings)
-      options.warn("kernel '" + name + "': " + warning);
+  for (const std::string &warning : warnings)
+    options.warn("kernel '" + name + "': " + warning);
 }
 
 Status answerRequests(ModuleOp module, const TargetDescription &target,
@@ -188,10 +197,10 @@ Status answerRequests(ModuleOp module, const TargetDescription &target,
       return std::move(result).takeStatus().withContext(
           "kernel '" + requests[i].name + "' for target " + target.name);
     CompiledKernel &kernel = result->kernel;
-    reportWarnings(requests[i].name, result->cubins, options);
+    reportWarnings(requests[i].name, result->warnings, options);
     ops[i].setLaunchAttr(convertLaunch(module.getContext(), kernel));
     kernels[requests[i].name] = {std::move(kernel.code),
-                                 std::move(result->cubins), kernel.idealBytes,
+                                 std::move(result->binaries), kernel.idealBytes,
                                  kernel.flops};
   }
   return Status::ok();

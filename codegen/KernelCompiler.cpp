@@ -105,5 +105,9 @@ Result<CompiledKernel>
 KernelCompiler::compile(const KernelRequest &request,
                         const TargetDescription &target,
                         const KernelCompileOptions &options) {
-  return compileRequest(&implementation->context, request, target, options);
+  if (options.variants || target.variants.empty())
+    return compileRequest(&implementation->context, request, target, options);
+  TargetDescription own = target;
+  own.variants.clear();
+  return compileRequest(&implementation->context, request, own, options);
 }

@@ -17,6 +17,8 @@ struct KernelCompileOptions {
   /// If set, the IR of kernel NAME is written to NAME.kernel.mlir (what the
   /// family built) and NAME.<api>.mlir in this folder, which exists.
   std::string dumpDir;
+  /// Compile for the target's variants too.
+  bool variants = false;
 };
 
 /// Owns an MLIRContext. Not thread-safe: one compiler per thread.

@@ -24,7 +24,7 @@ static std::vector<std::byte> joinKernels(ModuleOp module,
     const KernelBinary &kernel = contents.kernels.find(op.getSymName())->second;
     place(planned.code_offset, std::as_bytes(std::span(kernel.code)));
     for (auto [binary, cubin] :
-         llvm::zip_equal(planned.binaries, kernel.cubins))
+         llvm::zip_equal(planned.binaries, kernel.binaries))
       place(binary->code_offset, std::as_bytes(std::span(cubin.code)));
   }
   return bytes;

@@ -22,12 +22,18 @@
 
 namespace quern {
 
+/// Code of a kernel for one architecture, and what it takes there.
+struct ArchitectureCode {
+  std::string code; ///< An ELF image.
+  KernelResources resources;
+};
+
 /// The generated code of one exec.kernel, and what one run of it costs at the
 /// full token count.
 struct KernelBinary {
   std::vector<uint32_t> code; ///< SPIR-V words, an ELF image or PTX.
   /// One for each of BundleContents::architectures, in their order.
-  std::vector<Cubin> cubins;
+  std::vector<ArchitectureCode> binaries;
   uint64_t idealBytes = 0; ///< Each operand read or written once.
   uint64_t flops = 0;
 };

@@ -147,20 +147,20 @@ LogicalResult ManifestBuilder::addWeights() {
   return success();
 }
 
-/// Plans the places of a kernel's cubins from `offset` on, which moves.
+/// Plans the places of a kernel's binaries from `offset` on, which moves.
 static void addBinaries(const KernelBinary &from, bundle::KernelT &kernel,
                         uint64_t &offset) {
   constexpr uint64_t alignment = 16;
-  for (auto [index, cubin] : llvm::enumerate(from.cubins)) {
+  for (auto [index, code] : llvm::enumerate(from.binaries)) {
     auto binary = std::make_unique<bundle::BinaryT>();
     binary->architecture = index;
     binary->code_offset = llvm::alignTo(offset, alignment);
-    binary->code_size = cubin.code.size();
-    binary->registers = cubin.resources.registers;
-    binary->spill_stores = cubin.resources.spillStores;
-    binary->spill_loads = cubin.resources.spillLoads;
-    binary->local_memory = cubin.resources.localMemory;
-    binary->workgroup_memory = cubin.resources.workgroupMemory;
+    binary->code_size = code.code.size();
+    binary->registers = code.resources.registers;
+    binary->spill_stores = code.resources.spillStores;
+    binary->spill_loads = code.resources.spillLoads;
+    binary->local_memory = code.resources.localMemory;
+    binary->workgroup_memory = code.resources.workgroupMemory;
     offset = llvm::alignTo(binary->code_offset + binary->code_size, 4);
     kernel.binaries.push_back(std::move(binary));
   }

@@ -6,11 +6,33 @@
 using namespace mlir;
 using namespace quern;
 
+/// What the intrinsics of ByteProducts are instructions of.
+static std::vector<std::vector<std::string>> getNeeds(ByteDot kind) {
+  switch (kind) {
+  case ByteDot::None:
+    return {};
+  case ByteDot::Avx2:
+    return {{"avx2"}};
+  case ByteDot::Vnni:
+    return {{"avxvnni"}, {"avx512vnni", "avx512vl"}};
+  case ByteDot::VnniInt8:
+    return {{"avxvnni", "avxvnniint8"}};
+  case ByteDot::Neon:
+    return {{"neon"}};
+  case ByteDot::NeonDot:
+    return {{"dotprod"}};
+  }
+  return {};
+}
+
 Result<std::string> quern::emitObject(ModuleOp module,
                                       const TargetDescription &target) {
   LLVMTarget machine;
   machine.triple = target.architecture + "-unknown-linux-gnu";
   machine.cpu = target.cpu;
+  machine.needs = getNeeds(target.byteDot);
+  for (const std::string &feature : target.cpuFeatures)
+    machine.features += (machine.features.empty() ? "+" : ",+") + feature;
   return emitLLVM(module, machine, [&](llvm::Module &translated) {
     // Kernels are called by nobody else, unwind nothing and call no library.
     for (llvm::Function &function : translated) {
@@ -20,6 +42,8 @@ Result<std::string> quern::emitObject(ModuleOp module,
       function.addFnAttr(llvm::Attribute::NoUnwind);
       function.addFnAttr("no-builtins");
       function.addFnAttr("target-cpu", target.cpu);
+      if (!machine.features.empty())
+        function.addFnAttr("target-features", machine.features);
       // The registers that a vector of all lanes fills.
       function.addFnAttr("prefer-vector-width",
                          std::to_string(32 * target.subgroupSize));

@@ -8,9 +8,9 @@
 
 namespace quern {
 
-/// Optimises a module of the llvm dialect for the target's architecture and
-/// CPU; returns a relocatable ELF file of position-independent code. Internal
-/// if LLVM refuses. Thread-safe.
+/// Optimises a module of the llvm dialect for the target's architecture, CPU
+/// and features; returns a relocatable ELF file of position-independent code.
+/// Internal if LLVM refuses. Thread-safe.
 Result<std::string> emitObject(mlir::ModuleOp module,
                                const TargetDescription &target);
 

@@ -1,9 +1,10 @@
 //===- LinkImage.cpp - Object code -> loadable image ----------------------===//
 #include "codegen/CPU/LinkImage.h"
 
+#include "codegen/CPU/ApplyRelocation.h"
+
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Object/ELFObjectFile.h"
-#include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <cstring>
@@ -95,14 +96,12 @@ private:
       QUERN_ASSIGN_OR_RETURN(
           uint64_t symbol,
           resolve(section, relocation.getSymbol(/*isMips64EL=*/false)));
-      if (type != ELF::R_X86_64_PC32 && type != ELF::R_X86_64_PLT32)
-        return internalError("relocation of type " + std::to_string(type) +
-                             " in the code");
       uint64_t at = place->second + relocation.r_offset;
       if (at + 4 > loaded)
         return internalError("a relocation lies outside of its section");
-      int64_t value = int64_t(symbol + relocation.r_addend - at);
-      support::endian::write32le(&image[at], uint32_t(value));
+      QUERN_RETURN_IF_ERROR(applyRelocation(file.getHeader().e_machine, type,
+                                            &image[at], at,
+                                            symbol + relocation.r_addend));
     }
     return Status::ok();
   }

@@ -20,6 +20,19 @@ void quern::registerCPUTranslation(DialectRegistry &registry) {
   registerLLVMDialectTranslation(registry);
 }
 
+/// From vectors to an image. `code` is code of one set of instructions.
+static Result<std::string> makeImage(ModuleOp code,
+                                     const TargetDescription &target,
+                                     const std::string &entryPoint) {
+  ErrorCollector errors(code.getContext());
+  PassManager conversion(code.getContext());
+  buildConvertToLLVMPipeline(conversion, target);
+  if (failed(conversion.run(code)))
+    return internalError("lowering to LLVM failed: " + errors.text);
+  QUERN_ASSIGN_OR_RETURN(std::string object, emitObject(code, target));
+  return linkImage(object, entryPoint);
+}
+
 Status quern::lowerToCPU(ModuleOp module, const TargetDescription &target,
                          const KernelDump &dump, CompiledKernel &compiled) {
   const KernelLaunch &launch = compiled.launch;
@@ -40,13 +53,17 @@ Status quern::lowerToCPU(ModuleOp module, const TargetDescription &target,
   if (failed(vectorization.run(module)))
     return unsupported(errors.text);
   QUERN_RETURN_IF_ERROR(dump.write("cpu", module));
-  PassManager conversion(module.getContext());
-  buildConvertToLLVMPipeline(conversion, target);
-  if (failed(conversion.run(module)))
-    return internalError("lowering to LLVM failed: " + errors.text);
-  QUERN_ASSIGN_OR_RETURN(std::string object, emitObject(module, target));
+  for (const CPUVariant &variant : target.variants) {
+    OwningOpRef<ModuleOp> copy = module.clone();
+    Result<std::string> image =
+        makeImage(*copy, target.withVariant(variant), compiled.entryPoint);
+    if (!image.isOk())
+      return std::move(image).takeStatus().withContext("variant '" +
+                                                       variant.name + "'");
+    compiled.variants.push_back(std::move(*image));
+  }
   QUERN_ASSIGN_OR_RETURN(std::string image,
-                         linkImage(object, compiled.entryPoint));
+                         makeImage(module, target, compiled.entryPoint));
   compiled.code.assign((image.size() + 3) / 4, 0);
   std::memcpy(compiled.code.data(), image.data(), image.size());
   compiled.accesses.assign(numArguments, KernelAccess::StorageBuffer);

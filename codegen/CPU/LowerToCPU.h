@@ -11,8 +11,8 @@ namespace quern {
 /// What a context needs to translate to LLVM IR.
 void registerCPUTranslation(mlir::DialectRegistry &registry);
 
-/// Lowers the module of one kernel function; sets code and accesses of
-/// `compiled`. Unsupported if the function uses what a CPU target lacks,
+/// Lowers the module of one kernel function; sets code, variants and accesses
+/// of `compiled`. Unsupported if the function uses what a CPU target lacks,
 /// Internal if the lowering fails.
 Status lowerToCPU(mlir::ModuleOp module, const TargetDescription &target,
                   const KernelDump &dump, CompiledKernel &compiled);

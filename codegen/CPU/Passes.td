@@ -76,9 +76,12 @@ def ExpandMathPass : Pass<"kernel-expand-math", "::mlir::ModuleOp"> {
 def SelectByteDotPass : Pass<"kernel-select-byte-dot", "::mlir::ModuleOp"> {
   let summary = "Byte products by the instructions of the CPU";
   let description = [{
-    kernel.byte_dot on vectors of 8 words becomes what AVX2 has: pmaddubsw adds
-    pairs of products of unsigned and signed bytes in 16 bits, pmaddwd adds
-    pairs of those in 32. Bytes with a sign give it to the other factor (psignb).
+    kernel.byte_dot on vectors that fill registers becomes what the CPU has.
+    avx2: pmaddubsw adds pairs of products of unsigned and signed bytes in 16
+    bits, pmaddwd pairs of those in 32; bytes with a sign give it to the other
+    factor (psignb). vnni: vpdpbusd does both; to bytes with a sign 128 is added
+    before, and 128 times the other factor subtracted. vnni_int8: vpdpbssd for
+    bytes with a sign. neon: smull, then pairs as with avx2. neon_dot: sdot.
     A chain of products of few bits is summed in 16 bits while they can't
     overflow. Others are expanded as by --kernel-expand-bytes.
 
@@ -86,7 +89,7 @@ def SelectByteDotPass : Pass<"kernel-select-byte-dot", "::mlir::ModuleOp"> {
     ```mlir
     %sum = kernel.byte_dot %a, %b, %zero unsigned_bits 4 : vector<8xi32>
     ```
-    After:
+    After, with instructions=avx2:
     ```mlir
     %pairs = llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"(%a_bytes, %b_bytes) : (vector<32xi8>, vector<32xi8>) -> vector<16xi16>
     %sums = llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%pairs, %ones) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
@@ -97,13 +100,15 @@ def SelectByteDotPass : Pass<"kernel-select-byte-dot", "::mlir::ModuleOp"> {
     is exact either way.
   }];
   let options = [
-    Option<"avx2", "avx2", "bool", "false", "The CPU has AVX2">
+    Option<"instructions", "instructions", "std::string", "\"none\"",
+           "none, avx2, vnni, vnni_int8, neon or neon_dot">
   ];
   let statistics = [
     Statistic<"numSelected", "num-selected", "Products by such instructions">
   ];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
+    "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::vector::VectorDialect"];
 }
 
 #endif // QUERN_CODEGEN_CPU_PASSES_TD

@@ -49,7 +49,7 @@ void quern::buildVectorizePipeline(OpPassManager &manager, unsigned lanes) {
 void quern::buildConvertToLLVMPipeline(OpPassManager &manager,
                                        const TargetDescription &target) {
   SelectByteDotPassOptions products;
-  products.avx2 = target.byteDot == ByteDot::Avx2;
+  products.instructions = getByteDotName(target.byteDot);
   manager.addPass(createSelectByteDotPass(products));
   manager.addPass(createExpandMathPass());
   manager.addPass(createSCFToControlFlowPass());

@@ -1,9 +1,11 @@
 //===- SelectByteDot.cpp - Byte products by instructions of the CPU -------===//
+#include "codegen/CPU/ByteProducts.h"
 #include "codegen/CPU/Passes.h"
 #include "codegen/Kernels/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 
@@ -19,82 +21,24 @@ namespace {
 /// Products of a chain: each adds to the sum of the one before it.
 using Chain = SmallVector<kernel::ByteDotOp>;
 
-class Avx2Products {
-public:
-  Avx2Products(OpBuilder &builder, Location loc)
-      : builder(builder), loc(loc),
-        bytes(VectorType::get(32, builder.getI8Type())),
-        halves(VectorType::get(16, builder.getI16Type())),
-        words(VectorType::get(8, builder.getI32Type())) {}
-
-  /// Products whose pairs can be summed in 16 bits. None of unsigned bytes of 8
-  /// bits: pmaddubsw would saturate.
-  static size_t countTogether(kernel::ByteDotOp op) {
-    int64_t largest =
-        op.getUnsignedBits() ? (int64_t(1) << *op.getUnsignedBits()) - 1 : 128;
-    return INT16_MAX / (2 * 127 * largest);
-  }
-
-  Value sum(MutableArrayRef<kernel::ByteDotOp> chain) {
-    Value sum = chain.front().getSum();
-    while (!chain.empty()) {
-      size_t count = std::min(chain.size(), countTogether(chain.front()));
-      Value pairs;
-      for (kernel::ByteDotOp op : chain.take_front(count)) {
-        Value products = multiply(op);
-        pairs =
-            pairs ? Value(arith::AddIOp::create(builder, loc, pairs, products))
-                  : products;
-      }
-      Value ones = arith::ConstantOp::create(
-          builder, loc, DenseElementsAttr::get(halves, APInt(16, 1)));
-      sum = arith::AddIOp::create(
-          builder, loc, sum,
-          call("llvm.x86.avx2.pmadd.wd", words, {pairs, ones}));
-      chain = chain.drop_front(count);
-    }
-    return sum;
-  }
-
-private:
-  Value call(StringRef name, Type type, ValueRange operands) {
-    return LLVM::CallIntrinsicOp::create(builder, loc, type,
-                                         builder.getStringAttr(name), operands)
-        .getResult(0);
-  }
-
-  Value asBytes(Value value) {
-    return LLVM::BitcastOp::create(builder, loc, bytes, value);
-  }
-
-  /// Sums of pairs of products, 16 bits each.
-  Value multiply(kernel::ByteDotOp op) {
-    Value a = asBytes(op.getA()), b = asBytes(op.getB());
-    if (!op.getUnsignedBits()) {
-      b = call("llvm.x86.avx2.psign.b", bytes, {b, a});
-      Value noPoison = LLVM::ConstantOp::create(
-          builder, loc, builder.getI1Type(), builder.getBoolAttr(false));
-      a = call("llvm.abs.v32i8", bytes, {a, noPoison});
-    }
-    return call("llvm.x86.avx2.pmadd.ub.sw", halves, {a, b});
-  }
-
-  OpBuilder &builder;
-  Location loc;
-  VectorType bytes, halves, words;
-};
-
 struct SelectByteDot : quern::impl::SelectByteDotPassBase<SelectByteDot> {
   using SelectByteDotPassBase::SelectByteDotPassBase;
 
   void runOnOperation() override {
-    SmallVector<kernel::ByteDotOp> products;
-    getOperation().walk([&](kernel::ByteDotOp op) { products.push_back(op); });
+    std::optional<ByteDot> kind = findByteDot(instructions.getValue());
+    if (!kind) {
+      getOperation().emitError("unknown instructions for products of bytes: '")
+          << instructions << "'";
+      return signalPassFailure();
+    }
+    products = createByteProducts(*kind);
+    SmallVector<kernel::ByteDotOp> ops;
+    getOperation().walk([&](kernel::ByteDotOp op) { ops.push_back(op); });
     // From the last of a chain on, so that it is taken as a whole.
-    for (kernel::ByteDotOp op : llvm::reverse(products))
+    for (kernel::ByteDotOp op : llvm::reverse(ops))
       if (!done.contains(op))
         replace(collectChain(op));
-    for (kernel::ByteDotOp op : llvm::reverse(products))
+    for (kernel::ByteDotOp op : llvm::reverse(ops))
       op.erase();
   }
 
@@ -113,21 +57,57 @@ private:
     return chain;
   }
 
+  /// Registers that a vector of lanes fills; 0: its bytes are expanded.
+  int64_t countRegisters(kernel::ByteDotOp op) const {
+    auto vector = dyn_cast<VectorType>(op.getType());
+    if (!products || !vector || !products->hasProduct(op) ||
+        vector.getNumElements() % products->getNumLanes() != 0)
+      return 0;
+    return vector.getNumElements() / products->getNumLanes();
+  }
+
   void replace(Chain chain) {
     kernel::ByteDotOp last = chain.back();
     OpBuilder builder(last);
-    auto vector = dyn_cast<VectorType>(last.getType());
-    if (!avx2 || !vector || vector.getNumElements() != 8 ||
-        Avx2Products::countTogether(last) == 0) {
+    int64_t registers = countRegisters(last);
+    if (registers == 0) {
       last.replaceAllUsesWith(expandByteDot(builder, last));
       done.insert(last);
       return;
     }
     numSelected += chain.size();
-    last.replaceAllUsesWith(Avx2Products(builder, last.getLoc()).sum(chain));
+    last.replaceAllUsesWith(sum(builder, chain, registers));
     done.insert(chain.begin(), chain.end());
   }
 
+  Value sum(OpBuilder &builder, Chain &chain, int64_t registers) const {
+    kernel::ByteDotOp last = chain.back();
+    Location loc = last.getLoc();
+    int64_t lanes = products->getNumLanes();
+    auto take = [&](Value vector, int64_t i) -> Value {
+      if (registers == 1)
+        return vector;
+      return vector::ExtractStridedSliceOp::create(builder, loc, vector,
+                                                   {i * lanes}, {lanes}, {1});
+    };
+    Value result;
+    for (int64_t i = 0; i != registers; ++i) {
+      SmallVector<ByteProducts::Factors> factors;
+      for (kernel::ByteDotOp op : chain)
+        factors.push_back({take(op.getA(), i), take(op.getB(), i)});
+      Value part = products->add(builder, last, factors,
+                                 take(chain.front().getSum(), i));
+      if (registers == 1)
+        return part;
+      if (!result)
+        result = makeSplat(builder, loc, cast<VectorType>(last.getType()), 0);
+      result = vector::InsertStridedSliceOp::create(builder, loc, part, result,
+                                                    {i * lanes}, {1});
+    }
+    return result;
+  }
+
+  std::shared_ptr<ByteProducts> products;
   llvm::DenseSet<Operation *> done;
 };
 

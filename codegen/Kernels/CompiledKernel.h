@@ -20,6 +20,8 @@ struct CompiledKernel {
   /// SPIR-V words; for CPUs an ELF image (codegen/CPU/LinkImage.h), padded
   /// with zeros to whole words.
   std::vector<uint32_t> code;
+  /// Of CPUs: the same for each of the target's variants, in their order.
+  std::vector<std::string> variants;
   KernelLaunch launch;
   std::vector<KernelAccess> accesses; ///< One per argument.
   uint64_t idealBytes = 0; ///< Moved at the full count if caches were perfect.

@@ -2,6 +2,7 @@
 #include "codegen/LLVM/EmitLLVM.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -17,6 +18,42 @@ using namespace quern;
 
 using MachinePointer = std::unique_ptr<llvm::TargetMachine>;
 
+/// LLVM itself prints that it ignores what it does not know.
+static Status checkNames(const llvm::Target &found, const llvm::Triple &triple,
+                         const LLVMTarget &target) {
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      found.createMCSubtargetInfo(triple, "", ""));
+  std::string where = "' of architecture '" + triple.getArchName().str() + "'";
+  if (!info || !info->isCPUStringValid(target.cpu))
+    return unsupported("LLVM knows no CPU '" + target.cpu + where);
+  auto known = info->getAllProcessorFeatures();
+  for (llvm::StringRef feature :
+       llvm::split(llvm::StringRef(target.features), ',')) {
+    feature.consume_front("+");
+    auto isFeature = [&](const llvm::SubtargetFeatureKV &each) {
+      return feature == each.Key;
+    };
+    if (!feature.empty() && llvm::none_of(known, isFeature))
+      return unsupported("LLVM knows no feature '" + feature.str() + where);
+  }
+  info.reset(found.createMCSubtargetInfo(triple, target.cpu, target.features));
+  auto has = [&](const std::string &feature) {
+    return llvm::any_of(known, [&](const llvm::SubtargetFeatureKV &each) {
+      return feature == each.Key && info->hasFeature(each.Value);
+    });
+  };
+  std::string lacks;
+  for (const std::vector<std::string> &list : target.needs) {
+    if (llvm::all_of(list, has))
+      return Status::ok();
+    lacks += (lacks.empty() ? "" : " or ") + llvm::join(list, " and ");
+  }
+  if (!target.needs.empty())
+    return unsupported("the code needs " + lacks + ", which CPU '" +
+                       target.cpu + "' with its features lacks");
+  return Status::ok();
+}
+
 static Result<MachinePointer> createMachine(const LLVMTarget &target) {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -31,14 +68,14 @@ static Result<MachinePointer> createMachine(const LLVMTarget &target) {
   if (!found)
     return unsupported("architecture '" + triple.getArchName().str() +
                        "': " + error);
+  QUERN_RETURN_IF_ERROR(checkNames(*found, triple, target));
   MachinePointer machine(found->createTargetMachine(
       triple, target.cpu, target.features, llvm::TargetOptions(),
       llvm::Reloc::PIC_, llvm::CodeModel::Small,
       llvm::CodeGenOptLevel::Aggressive));
-  if (!machine || !machine->getMCSubtargetInfo()->isCPUStringValid(target.cpu))
-    return unsupported("LLVM knows no CPU '" + target.cpu +
-                       "' of architecture '" + triple.getArchName().str() +
-                       "'");
+  if (!machine)
+    return unsupported("LLVM makes no code for the architecture '" +
+                       triple.getArchName().str() + "'");
   return machine;
 }
 

@@ -2,175 +2,48 @@
 #include "codegen/Targets/TargetDescription.h"
 
 #include "codegen/Targets/ExtendTarget.h"
+#include "codegen/Targets/FindTarget.h"
+#include "codegen/Targets/ObjectReader.h"
 #include "runtime/base/Escape.h"
-#include "runtime/base/File.h"
-#include "runtime/base/Json.h"
 
 #include <algorithm>
-#include <set>
 
 using namespace quern;
 
-namespace {
+static constexpr std::pair<std::string_view, ByteDot> byteDots[] = {
+    {"none", ByteDot::None}, {"avx2", ByteDot::Avx2},
+    {"vnni", ByteDot::Vnni}, {"vnni_int8", ByteDot::VnniInt8},
+    {"neon", ByteDot::Neon}, {"neon_dot", ByteDot::NeonDot}};
 
-/// A target that is built in.
-struct TargetFile {
-  std::string_view name, text;
-};
+std::string_view quern::getByteDotName(ByteDot kind) {
+  for (const auto &[name, value] : byteDots)
+    if (value == kind)
+      return name;
+  return "";
+}
 
-constexpr TargetFile targetFiles[] = {
-#define QUERN_TARGET(name, text) {name, text},
-#include "codegen/Targets/TargetFiles.inc"
-#undef QUERN_TARGET
-};
+std::optional<ByteDot> quern::findByteDot(std::string_view name) {
+  for (const auto &[known, kind] : byteDots)
+    if (known == name)
+      return kind;
+  return std::nullopt;
+}
 
-/// Reads the members of one object; the first error sticks. Members that
-/// nobody asked for are an error of finish().
-class ObjectReader {
-public:
-  ObjectReader(JsonValue object) : object(object) {
-    note(object.expectKind(JsonKind::Object));
+TargetDescription
+TargetDescription::withVariant(const CPUVariant &variant) const {
+  TargetDescription target = *this;
+  target.variants.clear();
+  target.byteDot = variant.byteDot;
+  if (!variant.cpu.empty()) {
+    target.cpu = variant.cpu;
+    target.requiredFeatures.push_back(variant.cpu);
   }
-
-  void read(std::string_view key, std::string &out) {
-    if (auto value = member(key)) {
-      Result<std::string_view> text = value->asString();
-      if (!text.isOk())
-        return note(text.getStatus());
-      if (text->empty())
-        return note(value->mismatch("a string that is not empty"));
-      out = *text;
-    }
+  for (const std::string &feature : variant.features) {
+    target.cpuFeatures.push_back(feature);
+    target.requiredFeatures.push_back(feature);
   }
-
-  template <typename Integer>
-  void read(std::string_view key, Integer &out, int64_t low, int64_t high) {
-    if (auto value = member(key))
-      readInteger(*value, out, low, high);
-  }
-
-  template <typename Integer>
-  void readPowerOfTwo(std::string_view key, Integer &out, int64_t low,
-                      int64_t high) {
-    read(key, out, low, high);
-    if (status.isOk() && (out & (out - 1)) != 0)
-      note(member(key)->mismatch("a power of two"));
-  }
-
-  void read(std::string_view key, bool &out) {
-    if (auto value = member(key)) {
-      Result<bool> flag = value->asBool();
-      if (!flag.isOk())
-        return note(flag.getStatus());
-      out = *flag;
-    }
-  }
-
-  void readNotNegative(std::string_view key, double &out) {
-    if (auto value = member(key)) {
-      Result<double> number = value->asDouble();
-      if (!number.isOk())
-        return note(number.getStatus());
-      if (!(*number >= 0))
-        return note(value->mismatch("a number of at least 0"));
-      out = *number;
-    }
-  }
-
-  /// One of the named values.
-  template <typename Enum>
-  void
-  readChoice(std::string_view key, Enum &out,
-             std::initializer_list<std::pair<std::string_view, Enum>> choices) {
-    auto value = member(key);
-    if (!value)
-      return;
-    std::string expected;
-    Result<std::string_view> text = value->asString();
-    for (auto &[name, choice] : choices) {
-      if (text.isOk() && *text == name) {
-        out = choice;
-        return;
-      }
-      expected += (expected.empty() ? "\"" : " or \"") + std::string(name);
-      expected += '"';
-    }
-    note(value->mismatch(expected));
-  }
-
-  void read(std::string_view key, std::vector<std::string> &out) {
-    auto value = member(key);
-    if (!value)
-      return;
-    note(value->expectKind(JsonKind::Array));
-    for (JsonValue element : value->elements()) {
-      Result<std::string_view> text = element.asString();
-      if (!text.isOk())
-        return note(text.getStatus());
-      out.emplace_back(*text);
-    }
-  }
-
-  void readGrid(std::string_view key, std::array<uint32_t, 3> &out) {
-    auto value = member(key);
-    if (!value)
-      return;
-    if (!value->isArray() || value->size() != 3)
-      return note(value->mismatch("an array of 3 integers"));
-    for (size_t i = 0; i != 3; ++i)
-      readInteger(value->at(i), out[i], 1, UINT32_MAX);
-  }
-
-  /// A nested object.
-  template <typename Read> void readObject(std::string_view key, Read read) {
-    auto value = member(key);
-    if (!value)
-      return;
-    ObjectReader inner(*value);
-    if (inner.status.isOk())
-      read(inner);
-    note(inner.finish());
-  }
-
-  void note(Status found) {
-    if (status.isOk())
-      status = std::move(found);
-  }
-
-  Status finish() {
-    if (status.isOk() && object.isObject())
-      for (JsonValue value : object.members())
-        if (!known.contains(value.key()))
-          return corrupt(value.path() + ": unknown member");
-    return status;
-  }
-
-private:
-  std::optional<JsonValue> member(std::string_view key) {
-    known.insert(key);
-    if (!status.isOk())
-      return std::nullopt;
-    Result<JsonValue> value = object.get(key);
-    if (value.isOk())
-      return *value;
-    status = value.getStatus();
-    return std::nullopt;
-  }
-
-  template <typename Integer>
-  void readInteger(JsonValue value, Integer &out, int64_t low, int64_t high) {
-    Result<int64_t> number = value.asInt64In(low, high);
-    if (!number.isOk())
-      return note(number.getStatus());
-    out = static_cast<Integer>(*number);
-  }
-
-  JsonValue object;
-  Status status;
-  std::set<std::string_view> known;
-};
-
-} // namespace
+  return target;
+}
 
 static void readVersion(ObjectReader &reader, TargetDescription &target) {
   std::string version;
@@ -215,6 +88,34 @@ static void readCuda(ObjectReader &reader, TargetDescription &target) {
   reader.readNotNegative("peak_flops", flops);
 }
 
+static void readByteDot(ObjectReader &reader, ByteDot &out) {
+  reader.readChoice<ByteDot>("byte_dot", out, std::span(byteDots));
+}
+
+static Status checkVariants(const std::vector<CPUVariant> &variants) {
+  for (const CPUVariant &variant : variants)
+    if (std::ranges::count(variants, variant.name, &CPUVariant::name) != 1)
+      return corrupt("$.variants: two of them are called " +
+                     quoteName(variant.name));
+  return Status::ok();
+}
+
+/// Of CPUs: the instructions that code may use.
+static void readInstructions(ObjectReader &reader, TargetDescription &target) {
+  reader.read("architecture", target.architecture);
+  reader.read("cpu", target.cpu);
+  reader.readOptional("features", target.cpuFeatures);
+  readByteDot(reader, target.byteDot);
+  reader.readObjects("variants", [&](ObjectReader &member) {
+    CPUVariant &variant = target.variants.emplace_back();
+    member.read("name", variant.name);
+    member.readOptional("cpu", variant.cpu);
+    member.readOptional("features", variant.features);
+    readByteDot(member, variant.byteDot);
+  });
+  reader.note(checkVariants(target.variants));
+}
+
 static Status readTarget(JsonValue root, TargetDescription &target) {
   ObjectReader reader(root);
   reader.read("name", target.name);
@@ -224,8 +125,7 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
       {{"vulkan", "vulkan"}, {"cuda", "cuda"}, {"cpu", "cpu"}});
   reader.read("api_version", target.apiVersion);
   if (target.api == "cpu") {
-    reader.read("architecture", target.architecture);
-    reader.read("cpu", target.cpu);
+    readInstructions(reader, target);
   } else if (target.api == "cuda") {
     reader.read("cpu", target.cpu);
     readCuda(reader, target);
@@ -265,9 +165,6 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
       panels.read("width", target.panelWidth, 1, 16);
       panels.read("streams", target.panelStreams, 1, 16);
     });
-    reader.readChoice<ByteDot>(
-        "byte_dot", target.byteDot,
-        {{"none", ByteDot::None}, {"avx2", ByteDot::Avx2}});
     reader.readObject("integer_panels", [&](ObjectReader &panels) {
       panels.read("tokens", target.integerTokens, 1, 16);
       panels.read("width", target.integerWidth, 1, 16);
@@ -296,19 +193,9 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
   return checkConsistency(target);
 }
 
-static const TargetFile *findFile(std::string_view name) {
-  const auto *file = std::ranges::find(targetFiles, name, &TargetFile::name);
-  return file == std::end(targetFiles) ? nullptr : file;
-}
-
-static std::optional<std::string_view> findText(std::string_view name) {
-  const TargetFile *file = findFile(name);
-  return file ? std::optional(file->text) : std::nullopt;
-}
-
 static Result<TargetDescription> parse(std::string_view json) {
   TargetDescription target;
-  QUERN_ASSIGN_OR_RETURN(target.text, extendTarget(json, findText));
+  QUERN_ASSIGN_OR_RETURN(target.text, extendTarget(json, findTargetText));
   JsonLimits limits;
   limits.maxBytes = maxTargetBytes;
   QUERN_ASSIGN_OR_RETURN(JsonDocument document, parseJson(target.text, limits));
@@ -322,66 +209,4 @@ Result<TargetDescription> quern::parseTarget(std::string_view json,
   if (!target.isOk())
     return std::move(target).takeStatus().withContext(where);
   return target;
-}
-
-/// What a bare API stands for.
-static const TargetFile *findDefault(std::string_view api) {
-  if (const TargetFile *file = findFile(std::string(api) + "-generic"))
-    return file;
-  if (api != "cpu" && api != "cuda")
-    return nullptr;
-  for (const TargetFile &file : targetFiles)
-    if (file.name.starts_with(std::string(api) + "-") &&
-        file.text.find("\"extends\"") == std::string_view::npos)
-      return &file;
-  return nullptr;
-}
-
-/// "sm_90a,sm_80" after "cuda:".
-static Result<TargetDescription> findArchitectures(std::string_view list) {
-  std::vector<std::string> names;
-  while (true) {
-    size_t comma = list.find(',');
-    names.emplace_back(list.substr(0, comma));
-    QUERN_RETURN_IF_ERROR(findTarget("cuda-" + names.back()).takeStatus());
-    if (std::ranges::count(names, names.back()) != 1)
-      return invalidArgument("target 'cuda:...' names " + names.back() +
-                             " twice");
-    if (comma == std::string_view::npos)
-      break;
-    list.remove_prefix(comma + 1);
-  }
-  QUERN_ASSIGN_OR_RETURN(TargetDescription target,
-                         findTarget("cuda-" + names.front()));
-  target.cubins = std::move(names);
-  return target;
-}
-
-Result<TargetDescription> quern::findTarget(std::string_view spec) {
-  if (spec.ends_with(".json")) {
-    std::string path(spec);
-    QUERN_ASSIGN_OR_RETURN(std::string text,
-                           readWholeFile(path, maxTargetBytes));
-    return parseTarget(text, quoteName(spec));
-  }
-  constexpr std::string_view architectures = "cuda:";
-  if (spec.starts_with(architectures))
-    return findArchitectures(spec.substr(architectures.size()));
-  const TargetFile *file = findFile(spec);
-  if (!file)
-    file = findDefault(spec);
-  if (file)
-    return parseTarget(file->text, file->name);
-  std::string names;
-  for (const TargetFile &known : targetFiles)
-    names += (names.empty() ? "" : ", ") + std::string(known.name);
-  return notFound("unknown target " + quoteName(spec) + ": expected one of " +
-                  names + ", or the path of a .json file");
-}
-
-std::vector<std::string_view> quern::listTargets() {
-  std::vector<std::string_view> names;
-  for (const TargetFile &file : targetFiles)
-    names.push_back(file.name);
-  return names;
 }

@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +24,27 @@ namespace quern {
 enum class ReadAccess : uint8_t { Storage, Texel };
 
 /// Instructions of a CPU that sum products of bytes.
-enum class ByteDot : uint8_t { None, Avx2 };
+enum class ByteDot : uint8_t {
+  None,
+  Avx2,     ///< Pairs in 16 bits, then pairs of those.
+  Vnni,     ///< One of unsigned by signed bytes (AVX-VNNI, AVX512-VNNI).
+  VnniInt8, ///< Also one of signed by signed bytes.
+  Neon,     ///< Products in 16 bits, then pairs of them.
+  NeonDot,  ///< One of signed by signed bytes.
+};
+
+/// "avx2", as in target files.
+std::string_view getByteDotName(ByteDot kind);
+std::optional<ByteDot> findByteDot(std::string_view name);
+
+/// Code that uses more instructions of a CPU than the target asks for. All
+/// else, weights and programs, it shares with the target's own.
+struct CPUVariant {
+  std::string name;                  ///< "avx512vnni"
+  std::string cpu;                   ///< In place of the target's, or empty.
+  std::vector<std::string> features; ///< Besides those of the CPU.
+  ByteDot byteDot = ByteDot::None;
+};
 
 /// All sizes in bytes unless named otherwise. Plain data; thread-safe.
 struct TargetDescription {
@@ -35,6 +56,10 @@ struct TargetDescription {
   /// LLVM's names of the architecture (only for CPUs) and of the CPU or GPU
   /// whose instructions may be used: "x86_64" and "x86-64-v3", "sm_80".
   std::string architecture, cpu;
+  /// Only for CPUs: what they have besides, in LLVM's names.
+  std::vector<std::string> cpuFeatures;
+  /// Only for CPUs: code that bundles have beside the target's own, best first.
+  std::vector<CPUVariant> variants;
   /// Only for CUDA: architectures that get code of their own beside the PTX.
   std::vector<std::string> cubins;
   std::vector<std::string> requiredFeatures; ///< Of the device at run time.
@@ -91,6 +116,10 @@ struct TargetDescription {
   /// Subgroups of a workgroup that shares one row (sampling, norms).
   uint32_t rowSubgroups = 1;
 
+  /// The target whose own code is the variant's. Names of LLVM's are names of
+  /// required features as well.
+  TargetDescription withVariant(const CPUVariant &variant) const;
+
   /// Whether the lanes of a subgroup are the elements of one register.
   bool lanesAreRegister() const { return api == "cpu"; }
   /// Rows of a panel of a weight; 0: weights are row-major.
@@ -122,7 +151,9 @@ Result<TargetDescription> parseTarget(std::string_view json,
 /// A built-in target by name, the default of an API ("vulkan" gives
 /// "vulkan-generic", "cpu" and "cuda" the first that extends no other), or the
 /// file `spec` if it ends in ".json". "cuda:sm_90a,sm_80" is "cuda-sm_90a" with
-/// code for exactly these architectures. NotFound lists the built-in names.
+/// code for exactly these architectures; "cpu:avx512vnni,avx512" has only these
+/// variants, "cpu:base" none, "cpu:all" all, as "cpu". NotFound lists the
+/// built-in names.
 Result<TargetDescription> findTarget(std::string_view spec);
 
 /// Names of the built-in targets, sorted.

@@ -68,6 +68,11 @@ const bundle::TargetPrograms &LoadedModel::getTarget() const {
   return bundle->getTarget(target);
 }
 
+const bundle::Architecture *LoadedModel::getArchitecture() const {
+  return architecture ? getTarget().architectures()->Get(*architecture)
+                      : nullptr;
+}
+
 Status LoadedModel::initialize(const LoadOptions &options) {
   QUERN_ASSIGN_OR_RETURN(
       target,
@@ -213,8 +218,7 @@ BufferRange LoadedModel::resolveWeight(uint64_t offset, uint64_t size) const {
 
 Status LoadedModel::createKernels() {
   const auto *list = getTarget().kernels();
-  std::optional<uint32_t> architecture =
-      selectArchitecture(getTarget(), device->getInfo());
+  architecture = selectArchitecture(getTarget(), device->getInfo());
   for (uint32_t i = 0; i != list->size(); ++i) {
     const bundle::Kernel &kernel = *list->Get(i);
     KernelDescription description;

@@ -16,6 +16,7 @@
 #include <array>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,8 @@ public:
   const Bundle &getBundle() const { return *bundle; }
   const bundle::Model &getModel() const;
   const bundle::TargetPrograms &getTarget() const;
+  /// Whose binaries run on the device; null: the target's own code.
+  const bundle::Architecture *getArchitecture() const;
   Device &getDevice() const { return *device; }
   const ModelGeometry &getGeometry() const { return geometry; }
   StepBlock &getStepBlock() { return stepBlock; }
@@ -112,6 +115,7 @@ private:
   std::shared_ptr<const Bundle> bundle;
   std::unique_ptr<Device> device;
   uint32_t target = 0;
+  std::optional<uint32_t> architecture;
   ModelGeometry geometry;
   StepLayout stepLayout;
   StepBlock stepBlock;

@@ -12,6 +12,7 @@ quern::openDeviceFor(const Bundle &bundle, const DeviceOptions &options,
   if (!options.api.empty())
     return openDevice(options);
   const auto *targets = bundle.getManifest().targets();
+  std::unique_ptr<Device> unfit;
   for (uint32_t i = 0; targets && i != targets->size(); ++i) {
     const bundle::TargetPrograms &programs = *targets->Get(i);
     if (!target.empty() && target != toView(programs.target()->name()))
@@ -21,6 +22,10 @@ quern::openDeviceFor(const Bundle &bundle, const DeviceOptions &options,
     Result<std::unique_ptr<Device>> device = openDevice(chosen);
     if (device.isOk() && checkTarget(programs, (*device)->getInfo()).isOk())
       return device;
+    if (device.isOk() && !unfit)
+      unfit = std::move(*device);
   }
+  if (unfit)
+    return unfit;
   return openDevice(options);
 }

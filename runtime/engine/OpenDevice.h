@@ -10,8 +10,9 @@ namespace quern {
 
 /// Opens the device that the options name. Without an API in them: the first
 /// that runs a target of the bundle, in the order of its targets (only the one
-/// called `target`, if that is not empty); the best device of the machine if
-/// none does, so that loading the bundle says why.
+/// called `target`, if that is not empty). If none does, the first of these
+/// APIs, else the best device of the machine, so that loading the bundle says
+/// why.
 Result<std::unique_ptr<Device>> openDeviceFor(const Bundle &bundle,
                                               const DeviceOptions &options,
                                               std::string_view target);

@@ -45,11 +45,16 @@ Status quern::checkTarget(const bundle::TargetPrograms &programs,
   if (parseVersion(device.apiVersion) < parseVersion(version))
     return unsupported("it needs version " + escapeText(version) + " of " +
                        escapeText(api));
-  if (const auto *features = target.required_features())
+  if (const auto *features = target.required_features()) {
+    std::string missing;
+    unsigned count = 0;
     for (const flatbuffers::String *feature : *features)
       if (!device.hasFeature(toView(feature)))
-        return unsupported("it needs the feature " +
-                           quoteName(toView(feature)));
+        missing += (count++ ? ", " : "") + quoteName(toView(feature));
+    if (count != 0)
+      return unsupported("it needs the feature" +
+                         std::string(count > 1 ? "s " : " ") + missing);
+  }
   uint32_t subgroup = target.subgroup_size();
   const DeviceLimits &limits = device.limits;
   if (subgroup &&

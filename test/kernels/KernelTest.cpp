@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -89,8 +90,20 @@ namespace {
 class CPUKernelTest : public KernelTest {};
 } // namespace
 
+/// Code of the target and of those of its variants that run here.
 TEST_P(CPUKernelTest, MatchesReference) {
-  compareOn(loadTarget("cpu-x86-64-v3"));
+  TargetDescription target = loadTarget("cpu-x86-64-v3");
+  compareOn(target);
+  Result<Device *> device = getTestDevice(target.api);
+  ASSERT_TRUE(device.isOk()) << device.getStatus().getMessage();
+  for (const CPUVariant &variant : target.variants) {
+    TargetDescription own = target.withVariant(variant);
+    SCOPED_TRACE(variant.name);
+    if (std::ranges::all_of(own.requiredFeatures, [&](const auto &feature) {
+          return (*device)->getInfo().hasFeature(feature);
+        }))
+      compareOn(own);
+  }
 }
 
 /// One in `step` of the cases of each family that the target has; where the

@@ -203,6 +203,8 @@ Status Compilation::chooseAssembler() {
 
 Status Compilation::generateKernels() {
   QUERN_RETURN_IF_ERROR(chooseAssembler());
+  for (const CPUVariant &variant : target.variants)
+    contents.architectures.push_back(describeVariant(variant, target));
   CodegenOptions codegen;
   codegen.assembler = assembler ? &*assembler : nullptr;
   codegen.warn = [&](const std::string &warning) { notes.push_back(warning); };

@@ -93,6 +93,15 @@ describeArchitecture(const std::string &architecture,
   return described;
 }
 
+bundle::ArchitectureT describeVariant(const CPUVariant &variant,
+                                      const TargetDescription &target) {
+  bundle::ArchitectureT described;
+  described.name = variant.name;
+  described.required_features = target.withVariant(variant).requiredFeatures;
+  described.description = target.text;
+  return described;
+}
+
 void describeMemory(ModuleOp module, CompileSummary &summary) {
   for (Operation &op : module.getOps()) {
     if (auto weight = dyn_cast<exec::WeightOp>(op)) {

@@ -27,6 +27,10 @@ Result<bundle::ArchitectureT>
 describeArchitecture(const std::string &architecture,
                      const TargetDescription &target, unsigned cudaVersion);
 
+/// What code of a CPU's variant is for.
+bundle::ArchitectureT describeVariant(const CPUVariant &variant,
+                                      const TargetDescription &target);
+
 /// Reads memory needs and dispatch counts off the planned module.
 void describeMemory(mlir::ModuleOp module, CompileSummary &summary);
 

@@ -81,7 +81,7 @@ std::string formatSpills(const BundleContents &contents) {
     size_t count = 0;
     uint32_t most = 0;
     for (const auto &entry : contents.kernels) {
-      const KernelResources &resources = entry.second.cubins[i].resources;
+      const KernelResources &resources = entry.second.binaries[i].resources;
       count += resources.spillStores != 0;
       most = std::max(most, resources.spillStores);
     }

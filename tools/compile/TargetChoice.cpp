@@ -38,18 +38,40 @@ findBestDevice(const std::vector<DeviceInfo> &devices) {
   return found == devices.end() ? nullptr : &*found;
 }
 
+/// Of a CPU's variants the best that the device runs, which loading would take.
+static void keepOwnVariant(TargetDescription &target,
+                           const DeviceInfo &device) {
+  auto fits = [&](const CPUVariant &variant) {
+    return std::ranges::all_of(
+        target.withVariant(variant).requiredFeatures,
+        [&](const std::string &name) { return device.hasFeature(name); });
+  };
+  auto own = std::ranges::find_if(target.variants, fits);
+  std::vector<CPUVariant> kept(own,
+                               own == target.variants.end() ? own : own + 1);
+  target.variants = std::move(kept);
+}
+
+static Result<TargetDescription> findOwnTarget(const DeviceInfo &device) {
+  QUERN_ASSIGN_OR_RETURN(TargetDescription target, findTargetForDevice(device));
+  keepOwnVariant(target, device);
+  return target;
+}
+
 Result<TargetDescription> chooseTarget(const std::string &spec) {
   if (spec == "native") {
     DeviceListing listing = listDevices();
     const DeviceInfo *best = findBestDevice(listing.devices);
-    return best ? findTargetForDevice(*best) : findTarget("vulkan");
+    return best ? findOwnTarget(*best) : findTarget("vulkan");
   }
   QUERN_ASSIGN_OR_RETURN(TargetDescription target, findTarget(spec));
   // A name of an API, not of a target or a file.
   if (target.api == spec)
     for (const DeviceInfo &device : listDevices().devices)
       if (device.api == spec)
-        return findTargetForDevice(device);
+        return findOwnTarget(device);
+  if (spec.find(':') == std::string::npos)
+    target.variants.clear();
   return target;
 }
 

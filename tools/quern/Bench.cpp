@@ -250,6 +250,8 @@ Status tool::bench(const BenchOptions &options) {
   BenchReport report;
   report.model = toView(engine.getModel().getModel().name());
   report.target = toView(engine.getModel().getTarget().target()->name());
+  if (const auto *architecture = engine.getModel().getArchitecture())
+    report.target += ":" + std::string(toView(architecture->name()));
   const DeviceInfo &device = engine.getModel().getDevice().getInfo();
   report.device = device.name;
   report.loadSeconds = model.loadSeconds;

@@ -51,7 +51,8 @@ void tool::addCompileCommand(CLI::App &app, Command &selected) {
   command
       ->add_option("--target", options->target,
                    "A target of `quern targets`, a JSON file, native, or "
-                   "cuda:ARCH,ARCH... for code of these NVIDIA architectures")
+                   "cuda:ARCH,ARCH... for code of these NVIDIA architectures, "
+                   "cpu:VARIANT,... (or all, base) of these CPUs")
       ->capture_default_str();
   command
       ->add_option("--context", options->context, "Longest sequence in tokens")

@@ -40,7 +40,7 @@ Status tool::inspect(const InspectOptions &options) {
     return print(text);
   }
   if (!options.spirvName.empty() || !options.ptxName.empty() ||
-      !options.sassName.empty())
+      !options.sassName.empty() || !options.asmName.empty())
     return showCode(bundle, options);
   if (options.resources) {
     QUERN_ASSIGN_OR_RETURN(uint32_t target,

@@ -26,11 +26,13 @@ struct InspectOptions {
   std::string spirvName;  ///< Disassemble this kernel.
   std::string ptxName;    ///< Print the PTX of this kernel.
   std::string sassName;   ///< Disassemble this kernel's code of `architecture`.
+  std::string asmName;    ///< Disassemble this kernel's code for CPUs.
   bool resources = false; ///< Print what kernels take of a GPU.
   std::string htmlPath;   ///< Write the page here.
   bool raw = false;       ///< With a name: the module as it is.
   std::string targetName; ///< Of which target; the first if empty.
-  std::string architecture; ///< "sm_90a"; the first if empty.
+  /// "sm_90a", the first if empty; "avx512vnni", the target's own if empty.
+  std::string architecture;
 };
 
 /// Opens, verifies and shows the bundle on the standard output.

@@ -7,7 +7,6 @@
 #include "runtime/bundle/Bundle.h"
 #include "tools/quern/Inspect.h"
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +14,7 @@
 #include <fstream>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 using namespace quern;
 using namespace quern::tool;
@@ -94,9 +94,52 @@ static Result<uint32_t> findArchitecture(const Bundle &bundle, uint32_t target,
   if (known.empty())
     return notFound(bundle.getName() +
                     ": no code for an architecture; compile for a CUDA target "
-                    "where ptxas is installed");
+                    "where ptxas is installed, or for cpu:all");
   return notFound(bundle.getName() + ": no code for " + quoteName(name) +
                   ", it has code for " + known);
+}
+
+/// Prints what a disassembler makes of the code in a file.
+static Status disassemble(const std::string &program,
+                          std::vector<std::string> arguments,
+                          std::span<const std::byte> code) {
+  QUERN_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::create());
+  std::string path = folder.getPath() + "/kernel";
+  if (std::ofstream file(path, std::ios::binary);
+      !(file << toText(code)).flush())
+    return ioError("can't write " + quoteName(path));
+  arguments.push_back(path);
+  QUERN_ASSIGN_OR_RETURN(ProgramOutput output, runProgram(program, arguments));
+  if (output.exitCode != 0)
+    return ioError(quoteName(program) + " failed with exit code " +
+                   std::to_string(output.exitCode) + ": " +
+                   output.text.substr(0, 400));
+  return print(output.text);
+}
+
+static Status showAsm(const Bundle &bundle, uint32_t target, uint32_t kernel,
+                      const InspectOptions &options) {
+  std::string_view api = toView(bundle.getTarget(target).target()->api());
+  if (api != "cpu")
+    return unsupported("the code of a kernel for " + quoteName(api) +
+                       " is not of a CPU");
+  std::span<const std::byte> code = bundle.getKernelCode(target, kernel);
+  if (!options.architecture.empty()) {
+    QUERN_ASSIGN_OR_RETURN(
+        uint32_t architecture,
+        findArchitecture(bundle, target, options.architecture));
+    code = bundle.getBinaryCode(target, kernel, architecture);
+  }
+  if (options.raw)
+    return printRaw(code);
+  Result<std::string> program =
+      findProgram("llvm-objdump", "QUERN_OBJDUMP", "/usr/lib/llvm-22/bin");
+  if (!program.isOk() && !std::getenv("QUERN_OBJDUMP"))
+    program = findProgram("objdump", "QUERN_OBJDUMP", "/usr/bin");
+  if (!program.isOk())
+    return std::move(program).takeStatus().withContext(
+        "llvm-objdump or objdump is needed, or write the image with --raw");
+  return disassemble(*program, {"-d", "--no-show-raw-insn"}, code);
 }
 
 static Status showSass(const Bundle &bundle, uint32_t target, uint32_t kernel,
@@ -114,18 +157,7 @@ static Status showSass(const Bundle &bundle, uint32_t target, uint32_t kernel,
     return std::move(program).takeStatus().withContext(
         "nvdisasm is needed: install a CUDA toolkit or PyPI's "
         "nvidia-cuda-nvdisasm, or write the cubin with --raw");
-  QUERN_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::create());
-  std::string path = folder.getPath() + "/kernel.cubin";
-  if (std::ofstream file(path, std::ios::binary);
-      !(file << toText(code)).flush())
-    return ioError("can't write " + quoteName(path));
-  std::array<std::string, 2> arguments = {"--print-code", path};
-  QUERN_ASSIGN_OR_RETURN(ProgramOutput output, runProgram(*program, arguments));
-  if (output.exitCode != 0)
-    return ioError("nvdisasm failed with exit code " +
-                   std::to_string(output.exitCode) + ": " +
-                   output.text.substr(0, 400));
-  return print(output.text);
+  return disassemble(*program, {"--print-code"}, code);
 }
 
 Status tool::showCode(const Bundle &bundle, const InspectOptions &options) {
@@ -133,12 +165,15 @@ Status tool::showCode(const Bundle &bundle, const InspectOptions &options) {
                          findInspectedTarget(bundle, options.targetName));
   std::string_view api = toView(bundle.getTarget(target).target()->api());
   bool wantsSpirv = !options.spirvName.empty();
-  const std::string &name = wantsSpirv                ? options.spirvName
-                            : options.ptxName.empty() ? options.sassName
-                                                      : options.ptxName;
+  const std::string &name = wantsSpirv                  ? options.spirvName
+                            : !options.asmName.empty()  ? options.asmName
+                            : !options.sassName.empty() ? options.sassName
+                                                        : options.ptxName;
   QUERN_ASSIGN_OR_RETURN(uint32_t kernel, findKernel(bundle, target, name));
   if (!options.sassName.empty())
     return showSass(bundle, target, kernel, options);
+  if (!options.asmName.empty())
+    return showAsm(bundle, target, kernel, options);
   std::span<const std::byte> code = bundle.getKernelCode(target, kernel);
   if (options.raw)
     return printRaw(code);

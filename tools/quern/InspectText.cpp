@@ -181,19 +181,35 @@ static std::string describeWeights(const bundle::Manifest &manifest) {
 // A target
 //===----------------------------------------------------------------------===//
 
+template <typename T> static std::string joinFeatures(const T *features) {
+  std::string text;
+  for (uint32_t i = 0; i < sizeOf(features); ++i)
+    text += (i ? ", " : "") + escapeText(toView(features->Get(i)));
+  return text.empty() ? "no features" : text;
+}
+
+static std::string describeArchitectures(const bundle::TargetPrograms &target) {
+  std::string text;
+  for (uint32_t i = 0; i < sizeOf(target.architectures()); ++i) {
+    const bundle::Architecture &architecture = *target.architectures()->Get(i);
+    text += "  code for " + escapeText(toView(architecture.name())) +
+            ", needs " + joinFeatures(architecture.required_features()) + "\n";
+  }
+  return text.empty() ? text
+                      : text + "  else the target's own (the first that the "
+                               "device has is taken)\n";
+}
+
 static std::string describeTarget(const bundle::TargetPrograms &target) {
   const bundle::Target &description = *target.target();
-  std::string features;
-  for (uint32_t i = 0; i < sizeOf(description.required_features()); ++i)
-    features += (i ? ", " : "") +
-                escapeText(toView(description.required_features()->Get(i)));
   return "\ntarget " + escapeText(toView(description.name())) + ": " +
          escapeText(toView(description.api())) + " " +
          escapeText(toView(description.api_version())) + ", subgroup size " +
          (description.subgroup_size()
               ? std::to_string(description.subgroup_size())
               : "any") +
-         ", needs " + (features.empty() ? "no features" : features) + "\n";
+         ", needs " + joinFeatures(description.required_features()) + "\n" +
+         describeArchitectures(target);
 }
 
 /// "[64, tokens/16*2, 1]": the axis that depends on a count is a formula.

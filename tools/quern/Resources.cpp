@@ -167,7 +167,8 @@ Result<std::string> tool::describeResources(const Bundle &bundle,
                                             uint32_t target) {
   const bundle::TargetPrograms &programs = bundle.getTarget(target);
   const auto *architectures = programs.architectures();
-  if (!architectures || architectures->size() == 0)
+  if (!architectures || architectures->size() == 0 ||
+      toView(programs.target()->api()) != "cuda")
     return notFound(bundle.getName() +
                     ": no code for an architecture; compile for a CUDA target "
                     "where ptxas is installed");

@@ -14,15 +14,26 @@
 
 using namespace quern;
 
+/// "Variants of cpu-aarch64: dotprod"
+static std::string describeVariants(const TargetDescription &target) {
+  std::string text;
+  for (const CPUVariant &variant : target.variants)
+    text += (text.empty() ? "Variants of " + target.name + ": " : ", ") +
+            variant.name;
+  return text.empty() ? text : text + "\n";
+}
+
 static Status printTargets() {
+  std::string variants;
   tool::TextTable table({{"name"}, {"API"}, {"subgroup"}, {"summary"}});
   for (std::string_view name : listTargets()) {
     QUERN_ASSIGN_OR_RETURN(TargetDescription target,
                            findTarget(std::string(name)));
     table.addRow({target.name, target.api + " " + target.apiVersion,
                   std::to_string(target.subgroupSize), target.summary});
+    variants += describeVariants(target);
   }
-  std::fputs(table.print().c_str(), stdout);
+  std::fputs((table.print() + variants).c_str(), stdout);
   std::puts("Any other device: describe it in a JSON file (see `quern probe`) "
             "and name the file with --target.");
   return Status::ok();

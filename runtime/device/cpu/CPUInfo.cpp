@@ -2,6 +2,8 @@
 
 #include "runtime/device/cpu/CPUInfo.h"
 
+#include "runtime/device/cpu/CPUFeatures.h"
+
 #include <algorithm>
 #include <fstream>
 #include <sched.h>
@@ -32,23 +34,14 @@ DeviceInfo quern::cpu::describeCPU() {
   info.apiVersion = "1";
   info.name = readModelName();
   info.sharesHostMemory = true;
-  uint32_t lanes = 4;
 #if defined(__x86_64__)
-  __builtin_cpu_init();
   info.driver = "x86-64";
-  if (__builtin_cpu_supports("x86-64-v3")) {
-    info.features.push_back("x86-64-v3");
-    lanes = 8;
-  }
-  if (__builtin_cpu_supports("x86-64-v4")) {
-    info.features.push_back("x86-64-v4");
-    lanes = 16;
-  }
 #elif defined(__aarch64__)
   info.driver = "aarch64";
 #endif
-  if (!info.features.empty())
-    info.driver = info.features.back();
+  info.features = detectFeatures();
+  for (const std::string &feature : info.features)
+    info.driver += (&feature == &info.features.front() ? ": " : ", ") + feature;
 
   DeviceLimits &limits = info.limits;
   uint64_t page = uint64_t(::sysconf(_SC_PAGESIZE));
@@ -64,10 +57,10 @@ DeviceInfo quern::cpu::describeCPU() {
   limits.maxGrid = {UINT32_MAX, 65535, 65535};
   limits.maxStorageArguments = 64;
   limits.maxTexelArguments = 64;
-  // Code of fewer lanes runs as well.
-  limits.subgroupSize = lanes;
-  limits.minSubgroupSize = std::min(lanes, 8u);
-  limits.maxSubgroupSize = lanes;
+  // Code names the instructions that it needs; its lanes are its own matter.
+  limits.subgroupSize = 8;
+  limits.minSubgroupSize = 4;
+  limits.maxSubgroupSize = 64;
   limits.importAlignment = uint32_t(page);
   return info;
 }

@@ -7,8 +7,8 @@
 
 namespace quern::cpu {
 
-/// The description of the CPU as a device. Features are the levels of the
-/// x86-64 psABI that it has ("x86-64-v3"); the driver is the highest of them.
+/// The description of the CPU as a device. The driver is the
+/// architecture with its features.
 DeviceInfo describeCPU();
 
 /// Cores that this process may use; at least 1.

@@ -1,4 +1,4 @@
-// RUN: quern-opt %s --kernel-select-byte-dot=avx2 | FileCheck %s
+// RUN: quern-opt %s --kernel-select-byte-dot=instructions=avx2 | FileCheck %s
 // RUN: quern-opt %s --kernel-select-byte-dot | FileCheck %s --check-prefix=NONE
 
 // NONE-NOT: intrinsic

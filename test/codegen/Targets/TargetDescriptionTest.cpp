@@ -68,6 +68,69 @@ TEST(TargetDescription, CPUsHaveTheirOwnMembers) {
             "t.json: $.spirv_version: unknown member");
 }
 
+static std::vector<std::string> namesOf(std::string_view spec) {
+  Result<TargetDescription> target = findTarget(spec);
+  EXPECT_TRUE(target.isOk()) << target.getStatus().getMessage();
+  std::vector<std::string> names;
+  for (const CPUVariant &variant : target->variants)
+    names.push_back(variant.name);
+  return names;
+}
+
+TEST(TargetDescription, CPUsHaveVariants) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(namesOf("cpu:base"), Names{});
+  EXPECT_EQ(namesOf("cpu:all"), namesOf("cpu"));
+  // In the order of the target, whatever the order they are named in.
+  EXPECT_EQ(namesOf("cpu-x86-64-v3:avx512,avx512vnni"),
+            (Names{"avx512vnni", "avx512"}));
+  for (const char *bad : {"cpu:", "cpu:avx", "cpu:avx512,", "cpu:avx512,all"})
+    EXPECT_EQ(findTarget(bad).getStatus().getCode(), StatusCode::NotFound)
+        << bad;
+  EXPECT_EQ(findTarget("cpu:avx").getStatus().getMessage(),
+            "target 'cpu' has no variant 'avx': expected some of avx512vnni, "
+            "avxvnniint8, avxvnni, avx512, or all, or base");
+  EXPECT_EQ(findTarget("cpu:avx512,avx512").getStatus().getCode(),
+            StatusCode::InvalidArgument);
+  EXPECT_EQ(findTarget("vulkan:all").getStatus().getCode(),
+            StatusCode::InvalidArgument);
+}
+
+TEST(TargetDescription, VariantsSayWhatTheyNeed) {
+  using Names = std::vector<std::string>;
+  TargetDescription base = *findTarget("cpu-x86-64-v3:avx512vnni");
+  TargetDescription target = base.withVariant(base.variants.front());
+  EXPECT_EQ(target.cpu, "x86-64-v4");
+  EXPECT_EQ(target.cpuFeatures, Names{"avx512vnni"});
+  EXPECT_EQ(target.requiredFeatures,
+            (Names{"x86-64-v3", "x86-64-v4", "avx512vnni"}));
+  EXPECT_EQ(target.byteDot, ByteDot::Vnni);
+  EXPECT_EQ(target.subgroupSize, base.subgroupSize);
+  base = *findTarget("cpu-x86-64-v3:avxvnni");
+  target = base.withVariant(base.variants.front());
+  EXPECT_EQ(target.cpu, "x86-64-v3");
+  EXPECT_EQ(target.requiredFeatures, (Names{"x86-64-v3", "avxvnni"}));
+}
+
+TEST(TargetDescription, RefusesBadVariants) {
+  auto change = [](std::string_view variants) {
+    return errorOf(R"({"extends": "cpu-x86-64-v3", "variants": )" +
+                   std::string(variants) + "}");
+  };
+  EXPECT_NE(change("{}").find("$.variants"), std::string::npos);
+  EXPECT_NE(change("[1]").find("$.variants[0]"), std::string::npos);
+  EXPECT_NE(change(R"([{"name": "a"}])").find("byte_dot"), std::string::npos);
+  EXPECT_NE(change(R"([{"name": "a", "byte_dot": "avx"}])")
+                .find("$.variants[0].byte_dot"),
+            std::string::npos);
+  EXPECT_NE(change(R"([{"name": "a", "byte_dot": "vnni", "lanes": 16}])")
+                .find("$.variants[0].lanes"),
+            std::string::npos);
+  EXPECT_EQ(change(R"([{"name": "a", "byte_dot": "vnni"},
+                       {"name": "a", "byte_dot": "avx2"}])"),
+            "t.json: $.variants: two of them are called 'a'");
+}
+
 TEST(TargetDescription, UnknownNamesListWhatThereIs) {
   Result<TargetDescription> target = findTarget("metal");
   ASSERT_FALSE(target.isOk());

@@ -148,10 +148,11 @@ TEST_P(DeviceConformance, ReadsTexelViewsOfWrittenBuffers) {
 
 TEST_P(DeviceConformance, GivesTheSubgroupSizeAskedFor) {
   const DeviceLimits &limits = device->getInfo().limits;
-  if (device->getInfo().api == "cpu" && limits.maxSubgroupSize != 8)
-    GTEST_SKIP() << "the code of the test kernel is for 8 lanes";
-  for (uint32_t size :
-       {limits.minSubgroupSize, limits.subgroupSize, limits.maxSubgroupSize}) {
+  std::vector<uint32_t> sizes = {limits.minSubgroupSize, limits.subgroupSize,
+                                 limits.maxSubgroupSize};
+  if (device->getInfo().api == "cpu")
+    sizes = {8}; // What the code of the test kernel is for.
+  for (uint32_t size : sizes) {
     KernelDescription desc = describeKernel("subgroup_count");
     desc.subgroupSize = size;
     Result<KernelHandle> kernel = device->createKernel(desc);

@@ -110,6 +110,9 @@ TEST(TargetSelection, NamesTheReason) {
   EXPECT_EQ(status.getCode(), StatusCode::Unsupported);
   EXPECT_THAT(status.getMessage(), HasSubstr("'cooperative-matrix'"));
   EXPECT_THAT(status.getMessage(), HasSubstr("'some GPU' (cuda 1.2.100)"));
+  options.requiredFeatures = {"int8", "storage16", "cooperative-matrix"};
+  EXPECT_THAT(choose(options, info).getMessage(),
+              HasSubstr("it needs the features 'int8', 'cooperative-matrix'"));
   options.requiredFeatures = {};
   options.subgroupSize = 64;
   EXPECT_THAT(choose(options, info).getMessage(),
@@ -124,19 +127,22 @@ TEST(TargetSelection, NamesTheReason) {
               HasSubstr("no target 'other', only: 'fake'"));
 }
 
-/// A device takes code for exactly its architecture, and only of a driver that
-/// reads it.
-TEST(TargetSelection, ChoosesTheArchitecture) {
-  bundle::TargetProgramsT programs;
-  programs.target = std::make_unique<bundle::TargetT>();
-  programs.target->name = programs.target->api = "cuda";
-  auto add = [&](const char *name, std::vector<std::string> features) {
+namespace {
+class ArchitectureChoice {
+public:
+  explicit ArchitectureChoice(const char *api) {
+    programs.target = std::make_unique<bundle::TargetT>();
+    programs.target->name = programs.target->api = api;
+  }
+
+  void add(const char *name, std::vector<std::string> features) {
     auto architecture = std::make_unique<bundle::ArchitectureT>();
     architecture->name = name;
     architecture->required_features = std::move(features);
     programs.architectures.push_back(std::move(architecture));
-  };
-  auto select = [&](std::vector<std::string> features) {
+  }
+
+  std::optional<uint32_t> select(std::vector<std::string> features) const {
     flatbuffers::FlatBufferBuilder builder;
     builder.Finish(bundle::TargetPrograms::Pack(builder, &programs));
     DeviceInfo info = makeVulkanInfo();
@@ -144,15 +150,41 @@ TEST(TargetSelection, ChoosesTheArchitecture) {
     return selectArchitecture(*flatbuffers::GetRoot<bundle::TargetPrograms>(
                                   builder.GetBufferPointer()),
                               info);
+  }
+
+private:
+  bundle::TargetProgramsT programs;
+};
+} // namespace
+
+/// A device takes code for exactly its architecture, and only of a driver that
+/// reads it.
+TEST(TargetSelection, ChoosesTheArchitecture) {
+  ArchitectureChoice choice("cuda");
+  auto select = [&](std::vector<std::string> features) {
+    return choice.select(std::move(features));
   };
   EXPECT_EQ(select({"cubin-sm_80"}), std::nullopt);
-  add("sm_86", {"cubin-sm_86", "cuda-13"});
-  add("sm_90a", {"cubin-sm_90a", "cuda-13"});
-  add("empty", {});
+  choice.add("sm_86", {"cubin-sm_86", "cuda-13"});
+  choice.add("sm_90a", {"cubin-sm_90a", "cuda-13"});
+  choice.add("empty", {});
   EXPECT_EQ(select({"sm_86", "cubin-sm_89", "cuda-13"}), std::nullopt);
   EXPECT_EQ(select({"cuda-12", "cuda-13", "cubin-sm_90a"}), 1u);
   EXPECT_EQ(select({"cuda-12", "cubin-sm_90a"}), std::nullopt);
   EXPECT_EQ(select({"cubin-sm_86", "cuda-13"}), 0u);
+}
+
+/// Of a CPU's variants the first that it runs, the best.
+TEST(TargetSelection, ChoosesTheVariant) {
+  ArchitectureChoice choice("cpu");
+  choice.add("avx512vnni", {"x86-64-v3", "x86-64-v4", "avx512vnni"});
+  choice.add("avxvnni", {"x86-64-v3", "avxvnni"});
+  choice.add("avx512", {"x86-64-v3", "x86-64-v4"});
+  EXPECT_EQ(choice.select({"x86-64-v3"}), std::nullopt);
+  EXPECT_EQ(choice.select({"x86-64-v3", "x86-64-v4"}), 2u);
+  EXPECT_EQ(choice.select({"x86-64-v3", "avxvnni"}), 1u);
+  EXPECT_EQ(choice.select({"x86-64-v3", "x86-64-v4", "avx512vnni", "avxvnni"}),
+            0u);
 }
 
 // Group 58: said with the numbers, before anything is allocated.

@@ -166,13 +166,16 @@ TEST_F(InspectTest, Disassembly) {
 }
 
 /// A bundle for CUDA with one architecture: "code" stands for all of it.
-static TinyBundle makeCudaBundle() {
+/// With a text of 32 bytes as code, of which code for the architecture is the
+/// first 8.
+static TinyBundle makeBundleWithBinaries(const char *api, const char *name,
+                                         std::vector<std::string> features) {
   TinyShape shape;
-  shape.api = "cuda";
+  shape.api = api;
   TinyBundle tiny = makeTinyBundle(shape);
   auto architecture = std::make_unique<bundle::ArchitectureT>();
-  architecture->name = "sm_80";
-  architecture->required_features = {"cubin-sm_80"};
+  architecture->name = name;
+  architecture->required_features = std::move(features);
   architecture->description =
       R"({"multiprocessor": {"count": 2, "registers": 65536,
       "shared_memory": 102400, "subgroups": 48, "workgroups": 16},
@@ -191,6 +194,10 @@ static TinyBundle makeCudaBundle() {
     kernel->binaries.push_back(std::move(binary));
   }
   return tiny;
+}
+
+static TinyBundle makeCudaBundle() {
+  return makeBundleWithBinaries("cuda", "sm_80", {"cubin-sm_80"});
 }
 
 TEST_F(InspectTest, Ptx) {
@@ -224,6 +231,29 @@ TEST_F(InspectTest, Sass) {
   output = run("inspect '" + path + "' --sass decode.sample",
                "QUERN_NVDISASM=/bin/false ");
   EXPECT_TRUE(contains(output.err, "exit code 1")) << output.err;
+}
+
+TEST_F(InspectTest, Variants) {
+  EXPECT_TRUE(contains(inspect("--asm decode.sample").err, "not of a CPU"));
+  TinyBundle tiny =
+      makeBundleWithBinaries("cpu", "avx512vnni", {"x86-64-v4", "avx512vnni"});
+  ASSERT_TRUE(tiny.write(path).isOk());
+  EXPECT_TRUE(contains(inspect("").out,
+                       "code for avx512vnni, needs x86-64-v4, avx512vnni\n"));
+  EXPECT_EQ(inspect("--asm decode.sample --raw").out.size(), 32u);
+  EXPECT_EQ(inspect("--asm decode.sample --arch avx512vnni --raw").out,
+            ".version");
+  EXPECT_TRUE(contains(inspect("--asm decode.sample --arch avx2").err,
+                       "no code for 'avx2', it has code for 'avx512vnni'"));
+  std::string command = "inspect '" + path + "' --asm decode.sample";
+  Output output = run(command, "QUERN_OBJDUMP=/bin/echo ");
+  EXPECT_EQ(output.code, 0) << output.err;
+  EXPECT_TRUE(contains(output.out, "-d --no-show-raw-insn /")) << output.out;
+  EXPECT_TRUE(contains(run(command, "QUERN_OBJDUMP=/bin/false ").err,
+                       "failed with exit code 1"));
+  EXPECT_TRUE(contains(run(command, "QUERN_OBJDUMP=/nowhere ").err,
+                       "or write the image with --raw"));
+  EXPECT_TRUE(contains(inspect("--resources").err, "a CUDA target"));
 }
 
 TEST_F(InspectTest, Resources) {
