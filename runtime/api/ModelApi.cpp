@@ -106,6 +106,7 @@ static Status openModel(const char *path, const quern_model_options &options,
   deviceOptions.device = toString(options.device);
   deviceOptions.validation = options.validation;
   deviceOptions.threads = options.threads;
+  deviceOptions.pinThreads = options.pin_threads;
   QUERN_ASSIGN_OR_RETURN(std::unique_ptr<Device> device,
                          openDeviceFor(bundle, deviceOptions, load.target));
   EngineOptions engine;

@@ -43,6 +43,8 @@ openCPUDevice(const DeviceOptions &options) {
   if (!options.device.empty() && options.device != "0" &&
       !containsIgnoringCase(name, options.device))
     return notFound("no CPU device '" + options.device + "', only 0: " + name);
+  if (options.pinThreads)
+    QUERN_RETURN_IF_ERROR(device->pinThreads());
   return std::unique_ptr<Device>(std::move(device));
 }
 

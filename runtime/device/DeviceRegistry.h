@@ -25,6 +25,9 @@ struct DeviceOptions {
   bool validation = false;
   /// Threads of the CPU device; 0: one for each core of the process.
   uint32_t threads = 0;
+  /// Keep each of them on a core of its own, in the order of the cores that the
+  /// process has; the first is the thread that opens the device.
+  bool pinThreads = false;
 };
 
 struct DeviceListing {

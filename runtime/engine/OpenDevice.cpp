@@ -22,6 +22,9 @@ quern::openDeviceFor(const Bundle &bundle, const DeviceOptions &options,
     Result<std::unique_ptr<Device>> device = openDevice(chosen);
     if (device.isOk() && checkTarget(programs, (*device)->getInfo()).isOk())
       return device;
+    // It is always there: what was asked for can't be had.
+    if (!device.isOk() && chosen.api == "cpu")
+      return device;
     if (device.isOk() && !unfit)
       unfit = std::move(*device);
   }

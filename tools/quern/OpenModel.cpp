@@ -26,6 +26,8 @@ void tool::addOpenOptions(CLI::App &command, OpenOptions &options) {
                   "Threads of the CPU device (default: 0, one for each "
                   "core)")
       ->check(CLI::Range(0, 1024));
+  command.add_flag("--pin", options.device.pinThreads,
+                   "Keep each thread of the CPU device on a core of its own");
   command.add_option("--target", options.target,
                      "Program set of the bundle (default: what the device "
                      "runs)");

@@ -24,6 +24,8 @@ CPUDevice::~CPUDevice() {
   });
 }
 
+Status CPUDevice::pinThreads() { return team.pin(listCores()); }
+
 Status CPUDevice::checkIdle() const {
   if (inFlight)
     return invalidArgument("a run is in flight: wait for it first");

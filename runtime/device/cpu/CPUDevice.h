@@ -33,6 +33,9 @@ public:
 
   unsigned getNumThreads() const { return team.getSize(); }
 
+  /// Each on a core of its own (ThreadTeam::pin).
+  Status pinThreads();
+
   const DeviceInfo &getInfo() const override { return info; }
   Result<BufferHandle> allocate(uint64_t size, MemoryKind kind) override;
   Result<BufferHandle> importHostMemory(const void *data,

@@ -21,10 +21,19 @@ static std::string readModelName() {
   return "CPU";
 }
 
-unsigned quern::cpu::countCores() {
+std::vector<unsigned> quern::cpu::listCores() {
+  std::vector<unsigned> list;
   cpu_set_t cores;
   if (::sched_getaffinity(0, sizeof(cores), &cores) == 0)
-    return unsigned(std::max(1, CPU_COUNT(&cores)));
+    for (unsigned core = 0; core != CPU_SETSIZE; ++core)
+      if (CPU_ISSET(core, &cores))
+        list.push_back(core);
+  return list;
+}
+
+unsigned quern::cpu::countCores() {
+  if (size_t count = listCores().size())
+    return unsigned(count);
   return std::max(1u, std::thread::hardware_concurrency());
 }
 

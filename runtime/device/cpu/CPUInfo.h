@@ -11,7 +11,11 @@ namespace quern::cpu {
 /// architecture with its features.
 DeviceInfo describeCPU();
 
-/// Cores that this process may use; at least 1.
+/// Cores that this process may use, in the order of their numbers; empty if the
+/// system does not say.
+std::vector<unsigned> listCores();
+
+/// How many they are; at least 1.
 unsigned countCores();
 
 } // namespace quern::cpu

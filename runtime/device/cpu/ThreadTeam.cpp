@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+#include <string>
 #include <system_error>
 
+using namespace quern;
 using namespace quern::cpu;
 
 static void relax() {
@@ -51,6 +54,40 @@ ThreadTeam::~ThreadTeam() {
   started.advance();
   for (std::thread &worker : workers)
     worker.join();
+  if (pinned && ::pthread_equal(pinned->thread, ::pthread_self()))
+    (void)::pthread_setaffinity_np(pinned->thread, sizeof(cpu_set_t),
+                                   &pinned->cores);
+}
+
+/// On `core` alone.
+static Status pinThread(pthread_t thread, unsigned core) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (core < CPU_SETSIZE)
+    CPU_SET(core, &cores);
+  int error = ::pthread_setaffinity_np(thread, sizeof(cores), &cores);
+  if (error != 0)
+    return unsupported("can't pin a thread to core " + std::to_string(core) +
+                       ": " + std::strerror(error));
+  return Status::ok();
+}
+
+Status ThreadTeam::pin(std::span<const unsigned> cores) {
+  if (cores.size() < getSize())
+    return invalidArgument("can't pin " + std::to_string(getSize()) +
+                           " threads: the process has " +
+                           std::to_string(cores.size()) + " cores");
+  Caller caller{::pthread_self(), {}};
+  int error = ::pthread_getaffinity_np(caller.thread, sizeof(caller.cores),
+                                       &caller.cores);
+  if (error != 0)
+    return unsupported(std::string("can't pin threads: ") +
+                       std::strerror(error));
+  for (size_t i = 0; i != workers.size(); ++i)
+    QUERN_RETURN_IF_ERROR(pinThread(workers[i].native_handle(), cores[i + 1]));
+  QUERN_RETURN_IF_ERROR(pinThread(caller.thread, cores[0]));
+  pinned = caller;
+  return Status::ok();
 }
 
 void ThreadTeam::work(unsigned index) {

@@ -9,9 +9,14 @@
 #ifndef QUERN_RUNTIME_DEVICE_CPU_THREADTEAM_H
 #define QUERN_RUNTIME_DEVICE_CPU_THREADTEAM_H
 
+#include "runtime/base/Status.h"
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <sched.h>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -38,6 +43,12 @@ public:
 
   unsigned getSize() const { return unsigned(workers.size()) + 1; }
 
+  /// Keeps each thread on a core of its own, the caller of this function, which
+  /// is to call run, on the first of `cores`; it may move again when the team
+  /// ends. InvalidArgument if there are fewer cores than threads, Unsupported
+  /// if the system refuses.
+  Status pin(std::span<const unsigned> cores);
+
   /// Calls function(0) ... function(size - 1), each on its thread, 0 on the
   /// caller's; returns when all have.
   void run(const std::function<void(unsigned)> &function);
@@ -49,7 +60,14 @@ public:
 private:
   void work(unsigned index);
 
+  /// Who called pin, and where that thread could run before.
+  struct Caller {
+    pthread_t thread;
+    cpu_set_t cores;
+  };
+
   std::vector<std::thread> workers;
+  std::optional<Caller> pinned;
   const std::function<void(unsigned)> *function = nullptr;
   bool stopping = false;
   EventCount started;

@@ -90,6 +90,7 @@ typedef struct quern_model_options {
   int32_t validation;     /* ask the device API's validation layer */
   uint64_t timeout_ms;    /* a run that takes longer ends the model */
   uint32_t threads;       /* of the CPU device; 0: one for each core */
+  int32_t pin_threads;    /* keep each of them on a core of its own */
 } quern_model_options;
 
 typedef struct quern_model_info {

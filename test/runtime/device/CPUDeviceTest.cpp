@@ -4,8 +4,11 @@
 #include "Conformance.h"
 #include "TestKernels.h"
 
+#include "runtime/device/DeviceRegistry.h"
 #include "runtime/device/cpu/CPUDevice.h"
+#include "runtime/device/cpu/CPUInfo.h"
 
+#include <algorithm>
 #include <cstring>
 #include <elf.h>
 
@@ -95,6 +98,52 @@ TEST(CPUDevice, NamesTheKernelWhoseCodeIsBad) {
 TEST(CPUDevice, HasTheThreadsThatWereAskedFor) {
   EXPECT_EQ(cpu::CPUDevice({3}).getNumThreads(), 3u);
   EXPECT_GE(cpu::CPUDevice().getNumThreads(), 1u);
+}
+
+TEST(ThreadTeam, PinsEachThreadToItsCore) {
+  std::vector<unsigned> cores = cpu::listCores();
+  ASSERT_FALSE(cores.empty());
+  EXPECT_EQ(cores.size(), cpu::countCores());
+  {
+    cpu::ThreadTeam team(unsigned(std::min<size_t>(cores.size(), 3)));
+    ASSERT_OK(team.pin(cores));
+    for (int turn = 0; turn != 20; ++turn)
+      team.run([&](unsigned index) {
+        EXPECT_EQ(unsigned(::sched_getcpu()), cores[index]);
+      });
+  }
+  EXPECT_EQ(cpu::listCores(), cores); // The caller may move again.
+}
+
+TEST(ThreadTeam, SaysWhyThreadsAreNotPinned) {
+  std::vector<unsigned> cores = cpu::listCores();
+  cpu::ThreadTeam team(2);
+  Status status = team.pin({});
+  EXPECT_CODE(status, StatusCode::InvalidArgument);
+  EXPECT_EQ(status.getMessage(),
+            "can't pin 2 threads: the process has 0 cores");
+  // No machine of the tests has that one.
+  status = team.pin(std::vector<unsigned>{CPU_SETSIZE - 1, CPU_SETSIZE - 2});
+  EXPECT_CODE(status, StatusCode::Unsupported);
+  EXPECT_NE(status.getMessage().find("can't pin a thread to core 1022: "),
+            std::string::npos)
+      << status.getMessage();
+  EXPECT_EQ(cpu::listCores(), cores);
+}
+
+TEST(CPUDevice, PinsItsThreads) {
+  DeviceOptions options;
+  options.api = "cpu";
+  options.pinThreads = true;
+  options.threads = cpu::countCores();
+  std::vector<unsigned> cores = cpu::listCores();
+  auto device = openDevice(options);
+  ASSERT_OK(device.getStatus());
+  EXPECT_EQ(cpu::listCores(), std::vector<unsigned>{cores.front()});
+  device->reset();
+  options.threads = unsigned(cores.size()) + 1;
+  EXPECT_CODE(openDevice(options).getStatus(), StatusCode::InvalidArgument);
+  EXPECT_EQ(cpu::listCores(), cores);
 }
 
 /// A wait that is too short goes on where it stopped.
