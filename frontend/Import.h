@@ -35,7 +35,8 @@ struct ImportReport {
     std::string name;
     std::string reason;
   };
-  /// Weights of the model, in the order in which it uses them first.
+  /// Weights of the model, in the order in which it uses them first; of
+  /// quantised ones the parts.
   std::vector<std::string> usedTensors;
   /// Known tensors without effect, e.g. the output matrix of tied embeddings.
   std::vector<SkippedTensor> skippedTensors;
@@ -43,6 +44,10 @@ struct ImportReport {
   std::vector<std::string> unexpectedTensors;
   /// Everything else worth telling, one line each.
   std::vector<std::string> warnings;
+  /// Quantised weights whose codes and scales the bundle can hold, and those
+  /// that have to be decoded; why the first of these, unless they are floats.
+  uint64_t exactWeights = 0, decodedWeights = 0;
+  std::string whyDecoded;
   /// Bytes of the used tensors as stored.
   uint64_t weightBytes = 0;
 };

@@ -445,7 +445,8 @@ def QuantizeWeightsPass : Pass<"qwen-quantize-weights", "::mlir::ModuleOp"> {
     sampled from), a router, a draft (read in a draft function), or a layer:
     every other product and the experts. A weight of two kinds, such as a tied
     embedding, takes the type of more bits; so do the weights of one product,
-    which become one.
+    which become one. What a checkpoint quantised comes with a type, which `keep`
+    leaves alone unless the weights of one product differ.
 
     Before:
     ```mlir
@@ -469,7 +470,7 @@ def QuantizeWeightsPass : Pass<"qwen-quantize-weights", "::mlir::ModuleOp"> {
   let dependentDialects = ["::quern::qwen::QwenDialect"];
   let options = [
     Option<"weights", "weights", "std::string", /*default=*/"",
-           "Type of the layers' weights: keep, bf16, f16 or an encoding of "
+           "Type of the layers' weights: keep, f32, bf16, f16 or an encoding of "
            "runtime/base/Encodings.inc">,
     Option<"embedding", "embedding", "std::string", /*default=*/"",
            "Likewise of the embedding; by default as `weights`, but int8 if "

@@ -8,6 +8,7 @@
 #ifndef QUERN_CODEGEN_BUNDLE_EMITBUNDLE_H
 #define QUERN_CODEGEN_BUNDLE_EMITBUNDLE_H
 
+#include "codegen/Bundle/RowSource.h"
 #include "codegen/CUDA/AssemblePtx.h"
 #include "runtime/bundle/BundleWriter.h"
 #include "runtime/bundle/Manifest.h"
@@ -17,6 +18,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,10 +40,11 @@ struct KernelBinary {
   uint64_t flops = 0;
 };
 
-/// Returns the bytes of a checkpoint tensor by its `qwen.weight` symbol. The
-/// span lives as long as the checkpoint mapping.
-using WeightSource =
-    std::function<std::span<const std::byte>(llvm::StringRef symbol)>;
+/// Opens a tensor of the checkpoint by its `qwen.weight` symbol, for a weight
+/// of this encoding. Rows have it if the checkpoint has these very codes, or
+/// they are numbers.
+using WeightSource = std::function<Result<std::unique_ptr<RowSource>>(
+    llvm::StringRef symbol, Encoding encoding)>;
 
 /// Everything of a bundle that is not in the IR.
 struct BundleContents {

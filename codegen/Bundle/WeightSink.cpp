@@ -25,14 +25,25 @@ WeightSink::WeightSink(const StoredRows &stored, unsigned threads,
                    sizeof(uint16_t));
 }
 
-Status WeightSink::append(std::span<const std::byte> rows) {
-  if (!converts())
-    return writer.append(rows);
-  uint64_t rowBytes = stored.columns * dataTypeBits(stored.source) / 8;
-  uint64_t step = std::max<uint64_t>(1, kConvertedBytes / rowBytes) * rowBytes;
-  for (uint64_t begin = 0; begin < rows.size(); begin += step)
-    QUERN_RETURN_IF_ERROR(
-        convert(rows.subspan(begin, std::min(step, rows.size() - begin))));
+bool WeightSink::isStoredAs(const RowFormat &format) const {
+  return format == RowFormat{stored.type} && stored.encoding == Encoding::None;
+}
+
+Status WeightSink::append(const RowSource &source, uint64_t first,
+                          uint64_t count) {
+  uint64_t step = std::max<uint64_t>(1, kConvertedBytes / source.rowBytes());
+  std::vector<std::byte> buffer;
+  for (uint64_t end = first + count; first < end; first += step) {
+    uint64_t rows = std::min(step, end - first);
+    if (!isStoredAs(source.getFormat())) {
+      QUERN_RETURN_IF_ERROR(convert(source, first, rows));
+      continue;
+    }
+    QUERN_ASSIGN_OR_RETURN(std::span<const std::byte> bytes,
+                           source.read(first, rows, buffer));
+    QUERN_RETURN_IF_ERROR(writer.append(bytes));
+    rowsDone += rows;
+  }
   return Status::ok();
 }
 
@@ -49,24 +60,34 @@ static uint64_t countRowBytes(const StoredRows &stored) {
       .rowWordBytes();
 }
 
-Status WeightSink::convert(std::span<const std::byte> rows) {
-  uint64_t sourceBytes = stored.columns * dataTypeBits(stored.source) / 8;
+Status WeightSink::convert(const RowSource &source, uint64_t first,
+                           uint64_t count) {
+  converted = true;
   uint64_t storedBytes = countRowBytes(stored);
-  uint64_t count = rows.size() / sourceBytes;
   std::vector<std::byte> out(count * storedBytes);
   std::vector<RowResult> results(count);
-  auto work = [&](uint64_t begin, uint64_t end) {
-    for (uint64_t row = begin; row < end; ++row)
-      convertRow(rows.data() + row * sourceBytes, rowsDone + row,
-                 out.data() + row * storedBytes, results[row]);
-  };
   uint64_t share = (count + threads - 1) / threads;
+  std::vector<Status> statuses((count + share - 1) / share);
+  auto work = [&](uint64_t begin, uint64_t end) {
+    std::vector<std::byte> buffer;
+    auto rows = source.read(first + begin, end - begin, buffer);
+    if (!rows.isOk()) {
+      statuses[begin / share] = std::move(rows).takeStatus();
+      return;
+    }
+    for (uint64_t row = begin; row < end; ++row)
+      convertRow(source.getFormat(),
+                 rows->data() + (row - begin) * source.rowBytes(),
+                 rowsDone + row, out.data() + row * storedBytes, results[row]);
+  };
   std::vector<std::thread> workers;
   for (uint64_t begin = share; begin < count; begin += share)
     workers.emplace_back(work, begin, std::min(begin + share, count));
   work(0, std::min(share, count));
   for (std::thread &worker : workers)
     worker.join();
+  for (Status &status : statuses)
+    QUERN_RETURN_IF_ERROR(std::move(status));
   for (const RowResult &result : results) {
     if (result.badColumn >= 0)
       return invalidArgument(
@@ -80,18 +101,20 @@ Status WeightSink::convert(std::span<const std::byte> rows) {
   return writer.append(out);
 }
 
-void WeightSink::convertRow(const std::byte *source, uint64_t row,
-                            std::byte *out, RowResult &result) {
+void WeightSink::convertRow(const RowFormat &format, const std::byte *source,
+                            uint64_t row, std::byte *out, RowResult &result) {
+  if (format.encoding != Encoding::None)
+    return copyCodes(source, row, out, result);
   thread_local std::vector<float> values;
   values.resize(stored.columns);
-  if (stored.source == DataType::F32) {
+  if (format.type == DataType::F32) {
     std::memcpy(values.data(), source, stored.columns * sizeof(float));
   } else {
     for (uint64_t i = 0; i != stored.columns; ++i) {
       uint16_t bits;
       std::memcpy(&bits, source + 2 * i, sizeof(bits));
       values[i] =
-          stored.source == DataType::F16 ? f16ToFloat(bits) : bf16ToFloat(bits);
+          format.type == DataType::F16 ? f16ToFloat(bits) : bf16ToFloat(bits);
     }
   }
   // bf16 has the range of f32; all others hold what f16 holds.
@@ -115,15 +138,35 @@ void WeightSink::convertRow(const std::byte *source, uint64_t row,
 void WeightSink::encodeRow(const float *values, uint64_t row, std::byte *out,
                            RowResult &result) {
   EncodedMatrix matrix(stored.encoding, stored.rows, stored.columns);
-  const EncodingInfo &info = matrix.getInfo();
-  size_t bytes = info.wordsPerGroup() * sizeof(uint32_t);
   for (uint64_t g = 0; g != matrix.groupsPerRow(); ++g) {
-    EncodedGroup group = encodeGroup(info, values + g * kGroupSize);
-    std::memcpy(out + g * bytes, group.words, bytes);
-    for (unsigned f = 0; f != info.factorsPerGroup(); ++f)
-      factors[matrix.factorIndex(row, g, f)] = group.factors[f];
+    EncodedGroup group = encodeGroup(matrix.getInfo(), values + g * kGroupSize);
+    storeGroup(matrix, group, row, g, out);
     result.squaredError += group.squaredError;
   }
+}
+
+void WeightSink::copyCodes(const std::byte *source, uint64_t row,
+                           std::byte *out, RowResult &result) {
+  EncodedMatrix matrix(stored.encoding, stored.rows, stored.columns);
+  for (uint64_t g = 0; g != matrix.groupsPerRow(); ++g) {
+    EncodedGroup group;
+    std::memcpy(&group, source + g * sizeof(group), sizeof(group));
+    storeGroup(matrix, group, row, g, out);
+    float values[kGroupSize];
+    decodeGroup(matrix.getInfo(), group, values);
+    for (float value : values)
+      result.signal += double(value) * value;
+  }
+}
+
+void WeightSink::storeGroup(const EncodedMatrix &matrix,
+                            const EncodedGroup &group, uint64_t row,
+                            uint64_t index, std::byte *out) {
+  const EncodingInfo &info = matrix.getInfo();
+  size_t bytes = info.wordsPerGroup() * sizeof(uint32_t);
+  std::memcpy(out + index * bytes, group.words, bytes);
+  for (unsigned f = 0; f != info.factorsPerGroup(); ++f)
+    factors[matrix.factorIndex(row, index, f)] = group.factors[f];
 }
 
 void WeightSink::roundRow(const float *values, std::byte *out,

@@ -4,6 +4,7 @@
 
 #include "codegen/Bundle/EmitBundle.h"
 #include "codegen/Bundle/PanelSink.h"
+#include "codegen/Bundle/RowSource.h"
 #include "runtime/base/DataType.h"
 #include "runtime/base/Encoding.h"
 
@@ -12,27 +13,27 @@ namespace quern {
 /// How the rows of a weight are stored.
 struct StoredRows {
   uint64_t rows = 0, columns = 0;
-  DataType source = DataType::F32; ///< F32, F16 or BF16.
-  DataType type = DataType::F32;   ///< Likewise, without an encoding.
+  DataType type = DataType::F32; ///< F32, F16 or BF16, without an encoding.
   Encoding encoding = Encoding::None;
 };
 
 /// Takes the rows of a weight as the checkpoint has them, in the order of the
-/// bundle, and appends them as they are stored. Memory is bounded by a buffer
-/// and, of encoded rows, the factors of the weight.
+/// bundle, and appends them as they are stored: codes that the checkpoint has
+/// already are not rounded again. Memory is bounded by a buffer and, of encoded
+/// rows, the factors of the weight.
 class WeightSink {
 public:
   /// `threads` convert; 0: one for each core.
   WeightSink(const StoredRows &stored, unsigned threads, PanelSink &writer);
 
-  /// Whole rows. InvalidArgument names the first element that can't be stored.
-  Status append(std::span<const std::byte> rows);
+  /// Rows [first, first + count) of a source. InvalidArgument names the first
+  /// element that can't be stored.
+  Status append(const RowSource &source, uint64_t first, uint64_t count);
   /// After the last row.
   Status finish();
 
-  bool converts() const {
-    return stored.encoding != Encoding::None || stored.type != stored.source;
-  }
+  /// Whether rows came that are not stored as they were.
+  bool hasConverted() const { return converted; }
   double getSignal() const { return signal; }
   double getSquaredError() const { return squaredError; }
 
@@ -42,9 +43,14 @@ private:
     int64_t badColumn = -1;
   };
 
-  Status convert(std::span<const std::byte> rows);
-  void convertRow(const std::byte *source, uint64_t row, std::byte *out,
-                  RowResult &result);
+  bool isStoredAs(const RowFormat &format) const;
+  Status convert(const RowSource &source, uint64_t first, uint64_t count);
+  void convertRow(const RowFormat &format, const std::byte *source,
+                  uint64_t row, std::byte *out, RowResult &result);
+  void copyCodes(const std::byte *source, uint64_t row, std::byte *out,
+                 RowResult &result);
+  void storeGroup(const EncodedMatrix &matrix, const EncodedGroup &group,
+                  uint64_t row, uint64_t index, std::byte *out);
   void encodeRow(const float *values, uint64_t row, std::byte *out,
                  RowResult &result);
   void roundRow(const float *values, std::byte *out, RowResult &result) const;
@@ -53,6 +59,7 @@ private:
   unsigned threads;
   PanelSink &writer;
   uint64_t rowsDone = 0;
+  bool converted = false;
   std::vector<uint16_t> factors;
   double signal = 0, squaredError = 0;
 };

@@ -57,7 +57,8 @@ static Status buildEncodedPanelEmbedding(KernelBuilder &k, int64_t panelRows) {
             (id % double(kScaleRows) + double(matrix.wordBytes() / 2));
         Expression scale = table.readHalf(factor), minimum;
         if (info.hasMinimum)
-          minimum = table.readHalf(factor + double(kScaleRows));
+          minimum = toMinimum(info, table.readHalf(factor + double(kScaleRows)),
+                              scale);
         // Code i of word j of four is element 4 * i + j (Encoding.h).
         Expression first = token * double(features) +
                            word / 4 * double(4 * info.codesPerWord()) +

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/KernelFamilies.h"
 #include "codegen/Kernels/Panels.h"
+#include "codegen/Kernels/WeightRows.h"
 
 using namespace quern;
 
@@ -89,7 +90,7 @@ private:
     return words;
   }
 
-  /// Scale (0) or minimum (1) of a group of a panel's rows.
+  /// Scale (0), or minimum or zero point (1), of a group of a panel's rows.
   Expression readFactor(size_t p, Expression group, unsigned factor) {
     return weight.readHalf(
         factorBases[p] + (group * double(info.factorsPerGroup() * kScaleRows) +
@@ -116,7 +117,7 @@ private:
       Expressions words = readCodes(p, group);
       Expression scale = readFactor(p, group, 0), minimum;
       if (info.hasMinimum)
-        minimum = readFactor(p, group, 1);
+        minimum = toMinimum(info, readFactor(p, group, 1), scale);
       for (size_t t = 0; t != tokens.size(); ++t) {
         Expression product = k.i32(0);
         for (auto [word, input] : llvm::zip(words, inputs[t]))

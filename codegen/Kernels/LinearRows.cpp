@@ -33,10 +33,10 @@ static Expressions multiplyGroups(KernelBuilder &k, const InputBuffer &x,
   for (unsigned i = 0; i != kGroupSize / 8; ++i)
     values.push_back(
         k.reorder(x.readOctet(input + double(i)), OctetOrder::Linear));
-  Expressions scales = weight.readFactors(group, 0), minima;
+  Expressions scales = weight.readScales(group), minima;
   Expression total;
   if (weight.hasMinimum()) {
-    minima = weight.readFactors(group, 1);
+    minima = weight.readMinima(group, scales);
     total = values[0].a + values[0].b;
     for (const Octet &value : llvm::drop_begin(values))
       total = total + (value.a + value.b);

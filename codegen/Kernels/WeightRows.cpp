@@ -91,6 +91,19 @@ Expressions WeightRows::readFactors(Expression group, unsigned factor) const {
   return factors;
 }
 
+Expression quern::toMinimum(const EncodingInfo &info, Expression factor,
+                            Expression scale) {
+  return info.hasZeroPoint ? factor * scale * -1.0 : factor;
+}
+
+Expressions WeightRows::readMinima(Expression group,
+                                   llvm::ArrayRef<Expression> scales) const {
+  Expressions minima = readFactors(group, 1);
+  for (auto [minimum, scale] : llvm::zip(minima, scales))
+    minimum = toMinimum(*info, minimum, scale);
+  return minima;
+}
+
 Octets WeightRows::readOctets(Expression octet) const {
   Octets octets;
   if (!isEncoded()) {
@@ -101,9 +114,9 @@ Octets WeightRows::readOctets(Expression octet) const {
   constexpr unsigned octetsPerGroup = kGroupSize / 8;
   unsigned perVector = info->codesPerWord() / 2;
   Expression group = octet / double(octetsPerGroup);
-  Expressions scales = readFactors(group, 0), minima;
+  Expressions scales = readScales(group), minima;
   if (hasMinimum())
-    minima = readFactors(group, 1);
+    minima = readMinima(group, scales);
   Expression shift = toI32(octet % double(perVector)) * double(2 * info->bits);
   for (size_t row = 0; row != size(); ++row) {
     Expression words = buffer.read(bases[row] + octet / double(perVector));

@@ -40,11 +40,19 @@ public:
 
   /// The codes of a group of an encoded row, as floats with zero taken away.
   Octets readCodes(size_t row, Expression group) const;
-  /// The scales of a group of all rows (factor 0), or their minima (1).
-  Expressions readFactors(Expression group, unsigned factor) const;
+  /// The scales of a group of all rows.
+  Expressions readScales(Expression group) const {
+    return readFactors(group, 0);
+  }
+  /// Their minima, of rows that have some.
+  Expressions readMinima(Expression group,
+                         llvm::ArrayRef<Expression> scales) const;
   bool hasMinimum() const { return info && info->hasMinimum; }
 
 private:
+  /// The scales (0), or the minima or zero points (1).
+  Expressions readFactors(Expression group, unsigned factor) const;
+
   KernelBuilder *k;
   InputBuffer buffer;
   const EncodingInfo *info = nullptr;
@@ -60,6 +68,10 @@ private:
 /// zero taken away.
 Expression readCode(const EncodingInfo &info, Expression words,
                     Expression shift);
+
+/// The minimum of a group, of which `factor` is stored behind the scale.
+Expression toMinimum(const EncodingInfo &info, Expression factor,
+                     Expression scale);
 
 /// Unsupported if a weight of several matrices is encoded and their rows are no
 /// multiple of kScaleRows.

@@ -2,6 +2,7 @@
 
 #include "frontend/HuggingFace/Checkpoint.h"
 
+#include "frontend/HuggingFace/PackedWeight.h"
 #include "frontend/HuggingFace/Safetensors.h"
 #include "frontend/HuggingFace/ShardIndex.h"
 #include "runtime/base/Allocation.h"
@@ -186,6 +187,8 @@ Result<Checkpoint> CheckpointReader::run() {
     QUERN_RETURN_IF_ERROR(addFile(std::string(singleFileName), *single));
   QUERN_ASSIGN_OR_RETURN(std::vector<std::string> names, directory.listNames());
   warnAboutOtherFiles(names);
+  if (options.quantization)
+    QUERN_RETURN_IF_ERROR(assemblePackedWeights(result, *options.quantization));
   if (options.requireUniformType)
     QUERN_RETURN_IF_ERROR(checkUniformWeightType(result));
   return std::move(result);

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,6 +26,9 @@
 #include <vector>
 
 namespace quern {
+
+class PackedWeight;
+struct QuantizationConfig;
 
 /// A tensor in a mapped file.
 struct StoredTensor {
@@ -38,6 +42,9 @@ struct StoredTensor {
   /// The mapped data, row-major, little-endian. The address need not be aligned
   /// to the element: copy before use as an array, see TensorData.h.
   std::span<const std::byte> bytes;
+  /// Set if the tensor is what several quantised ones stand for. Its type is
+  /// then F32, it has no bytes, and file and offset are those of the codes.
+  std::shared_ptr<const PackedWeight> packed;
 };
 
 struct CheckpointOptions {
@@ -47,6 +54,8 @@ struct CheckpointOptions {
   /// Whether matrices of different element types are refused
   /// (checkUniformWeightType).
   bool requireUniformType = true;
+  /// How the checkpoint is quantised; null: it is not. Used by open() alone.
+  const QuantizationConfig *quantization = nullptr;
 };
 
 /// Movable; const methods are thread-safe. Tensors stay valid as long as the
@@ -73,6 +82,7 @@ public:
 
 private:
   friend class CheckpointReader;
+  friend class PackedWeightAssembler;
   TensorMap tensors;
   std::vector<std::string> files;
   std::vector<MappedFile> mappings;

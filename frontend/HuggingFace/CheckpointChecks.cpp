@@ -2,6 +2,7 @@
 
 #include "frontend/HuggingFace/Checkpoint.h"
 
+#include "frontend/HuggingFace/PackedWeight.h"
 #include "runtime/base/Allocation.h"
 #include "runtime/base/Escape.h"
 
@@ -11,20 +12,13 @@
 
 using namespace quern;
 
-static std::string shapeText(std::span<const int64_t> shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
 static Status checkTensor(const Checkpoint &checkpoint,
                           const StoredTensor &tensor,
                           const ExpectedTensor &expected) {
   if (tensor.shape != expected.shape)
     return corrupt(checkpoint.describe(tensor) + ": expected shape " +
-                   shapeText(expected.shape) + ", found " +
-                   shapeText(tensor.shape));
+                   formatShape(expected.shape) + ", found " +
+                   formatShape(tensor.shape));
   if (tensor.type != DataType::F32 && tensor.type != DataType::F16 &&
       tensor.type != DataType::BF16)
     return unsupported(checkpoint.describe(tensor) +
@@ -83,7 +77,7 @@ static bool isFloat(DataType type) {
 Status quern::checkUniformWeightType(const Checkpoint &checkpoint) {
   const StoredTensor *first = nullptr;
   for (const auto &[name, tensor] : checkpoint.getTensors()) {
-    if (tensor.shape.size() < 2 || !isFloat(tensor.type))
+    if (tensor.shape.size() < 2 || !isFloat(tensor.type) || tensor.packed)
       continue;
     if (!first)
       first = &tensor;
@@ -104,7 +98,8 @@ Status quern::checkTiedEmbeddings(const Checkpoint &checkpoint,
   const StoredTensor *output = checkpoint.find(outputHead);
   if (!input || !output)
     return Status::ok();
-  bool equal = input->type == output->type && input->shape == output->shape &&
+  bool equal = !input->packed && !output->packed &&
+               input->type == output->type && input->shape == output->shape &&
                input->bytes.size() == output->bytes.size() &&
                std::memcmp(input->bytes.data(), output->bytes.data(),
                            input->bytes.size()) == 0;

@@ -108,15 +108,9 @@ static Status refuseForeign(ConfigReader &reader) {
     return unsupported(reader.pathOf("auto_map") +
                        ": the model wants to run code of its own; remote code "
                        "is never run");
-  for (std::string_view key : {"quantization_config", "compression_config"}) {
-    std::optional<JsonValue> value = reader.find(key);
-    if (!value)
-      continue;
-    std::optional<JsonValue> method = value->find("quant_method");
-    return unsupported(value->path() + ": weights quantized by " +
-                       (method ? method->describe() : "an unknown method") +
-                       " are not supported");
-  }
+  if (reader.find("compression_config"))
+    return unsupported(reader.pathOf("compression_config") +
+                       ": compressed weights are not supported");
   return Status::ok();
 }
 
@@ -288,6 +282,8 @@ static Result<ModelConfig> parse(std::string_view bytes,
   QUERN_RETURN_IF_ERROR(refuseForeign(root));
   QUERN_ASSIGN_OR_RETURN(FoundFamily found, findFamily(root, options));
   ModelConfig config;
+  QUERN_RETURN_IF_ERROR(
+      readQuantization(root, config.quantization, config.warnings));
   config.family = found.info->family;
   QUERN_ASSIGN_OR_RETURN(JsonValue textJson,
                          findTextConfig(root.json(), found.textConfigPath()));
@@ -302,6 +298,11 @@ static Result<ModelConfig> parse(std::string_view bytes,
   if (isNested) {
     QUERN_RETURN_IF_ERROR(readDtype(root, config));
     text.ignore({"model_type"});
+    if (!config.quantization)
+      QUERN_RETURN_IF_ERROR(
+          readQuantization(text, config.quantization, config.warnings));
+    else
+      text.ignore({"quantization_config"});
   }
   QUERN_RETURN_IF_ERROR(readText(text, config));
   text.reportUnknown(config.warnings);

@@ -10,6 +10,7 @@
 #define QUERN_FRONTEND_HUGGINGFACE_CONFIG_H
 
 #include "frontend/HuggingFace/ModelDir.h"
+#include "frontend/HuggingFace/QuantizationConfig.h"
 #include "runtime/base/DataType.h"
 #include "runtime/base/Status.h"
 
@@ -128,6 +129,8 @@ struct ModelConfig {
   int64_t mtpNumHiddenLayers = 0;
   /// torch_dtype or dtype: what the weights claim to be.
   std::optional<DataType> dtype;
+  /// Of checkpoints that are quantised.
+  std::optional<QuantizationConfig> quantization;
   std::optional<int64_t> bosTokenId;
   std::optional<int64_t> padTokenId;
   /// Not more than what config.json says; generation_config.json may add.

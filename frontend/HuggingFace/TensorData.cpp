@@ -2,6 +2,7 @@
 
 #include "frontend/HuggingFace/TensorData.h"
 
+#include "frontend/HuggingFace/PackedWeight.h"
 #include "runtime/base/Allocation.h"
 #include "runtime/base/Numeric.h"
 
@@ -28,7 +29,15 @@ static auto convertAll(const StoredTensor &tensor, Convert convert) {
   return values;
 }
 
+static Result<std::vector<float>> decode(const PackedWeight &packed) {
+  std::vector<float> values(packed.getRows() * packed.getColumns());
+  QUERN_RETURN_IF_ERROR(packed.decodeRows(0, packed.getRows(), values.data()));
+  return values;
+}
+
 static Result<std::vector<float>> convertToFloats(const StoredTensor &tensor) {
+  if (tensor.packed)
+    return decode(*tensor.packed);
   switch (tensor.type) {
   case DataType::F32:
     return convertAll<float>(tensor, [](float x) { return x; });
@@ -91,6 +100,9 @@ static std::optional<uint64_t> findExponent(std::span<const std::byte> bytes,
 }
 
 std::optional<uint64_t> quern::findNonFinite(const StoredTensor &tensor) {
+  // Codes alone can be NaN: scales are checked when a checkpoint is opened.
+  if (tensor.packed)
+    return findNonFinite(tensor.packed->getParts().front());
   switch (tensor.type) {
   case DataType::F32:
     return findExponent<uint32_t>(tensor.bytes, 0x7F800000u);
@@ -100,6 +112,8 @@ std::optional<uint64_t> quern::findNonFinite(const StoredTensor &tensor) {
     return findExponent<uint16_t>(tensor.bytes, 0x7C00u);
   case DataType::BF16:
     return findExponent<uint16_t>(tensor.bytes, 0x7F80u);
+  case DataType::F8E4M3:
+    return findExponent<uint8_t>(tensor.bytes, 0x7Fu);
   default:
     return std::nullopt;
   }
@@ -108,7 +122,7 @@ std::optional<uint64_t> quern::findNonFinite(const StoredTensor &tensor) {
 Status quern::checkFiniteWeights(const Checkpoint &checkpoint) {
   for (const auto &[name, tensor] : checkpoint.getTensors())
     if (std::optional<uint64_t> index = findNonFinite(tensor)) {
-      uint64_t width = dataTypeBits(tensor.type) / 8;
+      uint64_t width = tensor.packed ? 1 : dataTypeBits(tensor.type) / 8;
       return corrupt(checkpoint.describe(tensor) + ": element " +
                      std::to_string(*index) + " at byte " +
                      std::to_string(tensor.offset + *index * width) +

@@ -1,6 +1,8 @@
 //===- ModelBuilder.cpp - makes qwen IR for model families ----------------===//
 #include "frontend/Models/ModelBuilder.h"
 
+#include "frontend/HuggingFace/PackedWeight.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 
@@ -17,6 +19,16 @@ static Type toMlirType(Builder builder, DataType type) {
     // Other element types are refused by account(), which names the tensor.
     return builder.getF32Type();
   }
+}
+
+/// The type that a packed weight is stored with unless something else is asked
+/// for: the encoding of its own codes, or that which config.json says the model
+/// was trained in, bf16 if it says nothing.
+static Type chooseStoredType(Builder builder, const PackedWeight &packed,
+                             const ModelConfig &config) {
+  if (packed.getEncoding() != Encoding::None)
+    return qwen::EncodedType::get(builder.getContext(), packed.getEncoding());
+  return toMlirType(builder, config.dtype.value_or(DataType::BF16));
 }
 
 ModelBuilder::ModelBuilder(ModuleOp module, const ModelConfig &config,
@@ -146,10 +158,19 @@ FlatSymbolRefAttr ModelBuilder::weight(const Twine &name,
   expected.push_back({text, shape.vec()});
   const StoredTensor *stored = checkpoint.find(text);
   Type element = toMlirType(builder, stored ? stored->type : DataType::F32);
+  TypeAttr as;
+  if (stored && stored->packed) {
+    Type type = chooseStoredType(builder, *stored->packed, config);
+    if (type != element)
+      as = TypeAttr::get(type);
+    StringRef place = text;
+    if (place.consume_back(".weight"))
+      skipAll((place + ".bias").str(), "a bias of zeros");
+  }
   qwen::WeightOp::create(
       symbols, at(text), text, RankedTensorType::get(shape, element),
       stored ? checkpoint.getFiles()[stored->file] : std::string("missing"),
-      stored ? stored->offset : 0, TypeAttr());
+      stored ? stored->offset : 0, as);
   return known;
 }
 
@@ -195,6 +216,18 @@ void ModelBuilder::refuse(const Status &error) {
     refusal = error;
 }
 
+/// Counts the parts of a packed weight.
+static void accountPacked(const StoredTensor &tensor, ImportReport &report) {
+  const PackedWeight &packed = *tensor.packed;
+  for (const StoredTensor &part : packed.getParts())
+    report.usedTensors.push_back(part.name);
+  report.weightBytes += packed.countStoredBytes();
+  bool isExact = packed.getEncoding() != Encoding::None;
+  ++(isExact ? report.exactWeights : report.decodedWeights);
+  if (!isExact && !packed.getReason().empty() && report.whyDecoded.empty())
+    report.whyDecoded = tensor.name + ": " + packed.getReason();
+}
+
 LogicalResult ModelBuilder::account(ImportReport &report) {
   if (!refusal.isOk())
     return emitError(module.getLoc(), refusal.getMessage());
@@ -215,6 +248,10 @@ LogicalResult ModelBuilder::account(ImportReport &report) {
     if (tensor.isOptional)
       continue;
     const StoredTensor &stored = *checkpoint.find(tensor.name);
+    if (stored.packed) {
+      accountPacked(stored, report);
+      continue;
+    }
     report.usedTensors.push_back(tensor.name);
     report.weightBytes += stored.bytes.size();
     if (config.dtype && stored.type != *config.dtype && tensor.shape.size() > 1)

@@ -22,7 +22,8 @@ static bool isPair(qwen::LinearOp gate, qwen::LinearOp up) {
   auto gateWeight = lookupWeight<qwen::WeightOp>(gate, gate.getWeights()[0]);
   auto upWeight = lookupWeight<qwen::WeightOp>(up, up.getWeights()[0]);
   return gateWeight && upWeight &&
-         gateWeight.getTensorType() == upWeight.getTensorType();
+         gateWeight.getTensorType() == upWeight.getTensorType() &&
+         gateWeight.getStoredElementType() == upWeight.getStoredElementType();
 }
 
 namespace {

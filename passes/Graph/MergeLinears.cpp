@@ -22,7 +22,7 @@ bool quern::canMergeLinears(ArrayRef<qwen::LinearOp> linears) {
       auto weight = lookupWeight<qwen::WeightOp>(linear, symbol);
       if (!weight)
         return false;
-      Type element = weight.getTensorType().getElementType();
+      Type element = weight.getStoredElementType();
       if (weightElement && weightElement != element)
         return false;
       weightElement = element;

@@ -22,7 +22,7 @@ enum class WeightClass { Layer, Embedding, Head, Router, Draft, Other };
 /// A decision about one weight.
 struct Choice {
   qwen::WeightOp weight;
-  Type type;             ///< Null: as it is in the checkpoint.
+  Type type;
   int64_t scaleRows = 1; ///< Encoded matrices need a multiple of these.
 };
 } // namespace
@@ -80,6 +80,25 @@ static double countBits(Type type) {
                                     : getEncodingInfo(encoding).bitsPerWeight();
 }
 
+/// The type without groups that a weight has if nothing is asked for. Packed
+/// weights of a checkpoint may have been imported with an encoding; what they
+/// stand for is their own element type.
+static Type getPlainType(qwen::WeightOp weight) {
+  Type stored = weight.getStoredElementType();
+  return qwen::getEncoding(stored) == Encoding::None
+             ? stored
+             : weight.getTensorType().getElementType();
+}
+
+/// The type of more bits; of as many, always the same one.
+static Type choosePrecise(Type a, Type b) {
+  auto rank = [](Type type) {
+    return std::tuple(countBits(type), type.isBF16(),
+                      static_cast<int>(qwen::getEncoding(type)));
+  };
+  return rank(a) >= rank(b) ? a : b;
+}
+
 namespace {
 struct QuantizeWeightsPass
     : quern::impl::QuantizeWeightsPassBase<QuantizeWeightsPass> {
@@ -88,7 +107,11 @@ struct QuantizeWeightsPass
   void runOnOperation() override {
     if (failed(readOptions()))
       return signalPassFailure();
-    if (llvm::none_of(types, [](Type type) { return bool(type); }))
+    auto weightOps = getOperation().getOps<qwen::WeightOp>();
+    if (llvm::none_of(types, [](Type type) { return bool(type); }) &&
+        llvm::none_of(weightOps, [](qwen::WeightOp weight) {
+          return weight.getStored().has_value();
+        }))
       return;
     symbols.emplace(getOperation());
     choices.clear();
@@ -109,6 +132,8 @@ private:
     Builder builder(&getContext());
     if (name.empty() || name == "keep")
       return Type();
+    if (name == "f32")
+      return Type(builder.getF32Type());
     if (name == "f16")
       return Type(builder.getF16Type());
     if (name == "bf16")
@@ -117,7 +142,7 @@ private:
       return Type(qwen::EncodedType::get(&getContext(), info->encoding));
     InFlightDiagnostic error = getOperation().emitError()
                                << "weights can't be quantised as '" << name
-                               << "', expected keep, bf16, f16";
+                               << "', expected keep, f32, bf16, f16";
     for (const EncodingInfo &info : getEncodings())
       error << ", " << StringRef(info.name);
     return error;
@@ -162,23 +187,18 @@ private:
     for (Attribute name : names) {
       auto symbol = cast<FlatSymbolRefAttr>(name).getAttr();
       auto weight = symbols->lookup<qwen::WeightOp>(symbol);
-      Choice choice{weight, types[size_t(weightClass)],
+      Type asked = types[size_t(weightClass)];
+      Choice choice{weight, asked ? asked : weight.getStoredElementType(),
                     isa<qwen::ExpertsOp>(op) ? kScaleRows : 1};
-      if (choice.type && !canStore(choice, weight)) {
-        choice.type = Type();
-        left.insert(weight);
+      if (!canStore(choice, weight)) {
+        choice.type = getPlainType(weight);
+        if (asked)
+          left.insert(weight);
       }
       auto [entry, isNew] = choices.insert({symbol, choice});
       if (!isNew)
         entry->second.type = choosePrecise(entry->second.type, choice.type);
     }
-  }
-
-  /// The type of more bits; null is the checkpoint's.
-  static Type choosePrecise(Type a, Type b) {
-    if (!a || !b)
-      return Type();
-    return countBits(a) >= countBits(b) ? a : b;
   }
 
   /// Weights that an op reads which takes no encoded ones stay.
@@ -187,7 +207,7 @@ private:
     op->getAttrDictionary().walk([&](FlatSymbolRefAttr name) {
       auto *entry = choices.find(name.getAttr());
       if (entry != choices.end() && !llvm::is_contained(known, name))
-        entry->second.type = Type();
+        entry->second.type = getPlainType(entry->second.weight);
     });
   }
 
@@ -222,12 +242,11 @@ private:
   void apply() {
     for (auto &[symbol, choice] : choices) {
       qwen::WeightOp weight = choice.weight;
-      RankedTensorType tensor = weight.getTensorType();
-      if (!choice.type || choice.type == tensor.getElementType()) {
-        numLeft += left.contains(weight);
+      numLeft += left.contains(weight);
+      if (choice.type == weight.getStoredElementType())
         continue;
-      }
-      weight.setStoredAttr(TypeAttr::get(choice.type));
+      bool isOwn = choice.type == weight.getTensorType().getElementType();
+      weight.setStoredAttr(isOwn ? TypeAttr() : TypeAttr::get(choice.type));
       bool isEncoded = qwen::getEncoding(choice.type) != Encoding::None;
       ++(isEncoded ? numEncoded : numConverted);
     }

@@ -22,6 +22,7 @@ namespace {
 /// Codes and factors under trial.
 struct Trial {
   float codes[kGroupSize]; ///< Without the zero: code - zero, or code.
+  float zero = 0;          ///< Of these codes, where a group has its own.
   uint16_t scale = 0, minimum = 0;
   float error = std::numeric_limits<float>::infinity();
 };
@@ -57,7 +58,7 @@ static void fitFactors(const EncodingInfo &info, const float *values,
   float qq = sumTerms([&](unsigned i) { return q[i] * q[i]; });
   float xq = sumTerms([&](unsigned i) { return values[i] * q[i]; });
   float scale = 0, minimum = 0;
-  if (info.hasMinimum) {
+  if (info.hasMinimum && !info.hasZeroPoint) {
     float sumQ = sumTerms([&](unsigned i) { return q[i]; });
     float sumX = sumTerms([&](unsigned i) { return values[i]; });
     float determinant = kGroupSize * qq - sumQ * sumQ;
@@ -68,29 +69,52 @@ static void fitFactors(const EncodingInfo &info, const float *values,
     scale = xq / qq;
   }
   trial.scale = floatToF16(scale);
-  trial.minimum = floatToF16(minimum);
+  trial.minimum = floatToF16(info.hasZeroPoint ? trial.zero : minimum);
   scale = f16ToFloat(trial.scale);
-  minimum = f16ToFloat(trial.minimum);
+  minimum = info.hasZeroPoint ? 0 : f16ToFloat(trial.minimum);
   trial.error = sumTerms([&](unsigned i) {
     float difference = values[i] - (scale * q[i] + minimum);
     return difference * difference;
   });
 }
 
-static EncodedGroup finish(const EncodingInfo &info, const Trial &trial) {
-  EncodedGroup group;
+void quern::packCodes(const EncodingInfo &info, const uint8_t *codes,
+                      EncodedGroup &group) {
   uint32_t mask = (1u << info.bits) - 1;
   unsigned perFour = 4 * info.codesPerWord();
-  int zero = info.hasMinimum ? 0 : info.zero;
-  for (unsigned i = 0; i != kGroupSize; ++i) {
-    auto code = static_cast<uint32_t>(static_cast<int>(trial.codes[i]) + zero);
-    group.words[i / perFour * 4 + i % 4] |= (code & mask)
+  std::fill_n(group.words, info.wordsPerGroup(), 0u);
+  for (unsigned i = 0; i != kGroupSize; ++i)
+    group.words[i / perFour * 4 + i % 4] |= (codes[i] & mask)
                                             << (i % perFour / 4 * info.bits);
-  }
+}
+
+static EncodedGroup finish(const EncodingInfo &info, const Trial &trial) {
+  EncodedGroup group;
+  uint8_t codes[kGroupSize];
+  int zero = info.hasMinimum ? static_cast<int>(trial.zero) : info.zero;
+  for (unsigned i = 0; i != kGroupSize; ++i)
+    codes[i] = static_cast<uint8_t>(static_cast<int>(trial.codes[i]) + zero);
+  packCodes(info, codes, group);
   group.squaredError = trial.error;
   group.factors[0] = trial.scale;
   group.factors[1] = info.hasMinimum ? trial.minimum : 0;
   return group;
+}
+
+/// Rounds the codes of a trial, and with a zero point that one first: from
+/// there on its codes are those of a symmetric group.
+static void roundTrial(const EncodingInfo &info, const float *values,
+                       float inverse, float minimum, Trial &trial) {
+  int zero = info.hasMinimum ? 0 : info.zero;
+  auto lowest = static_cast<float>(info.lowestCode() - zero);
+  auto highest = static_cast<float>(info.highestCode() - zero);
+  if (info.hasZeroPoint) {
+    trial.zero = std::clamp(std::nearbyint(-minimum * inverse), 0.0f, highest);
+    lowest -= trial.zero;
+    highest -= trial.zero;
+    minimum = 0;
+  }
+  roundCodes(values, inverse, minimum, lowest, highest, trial.codes);
 }
 
 /// The factor of all-equal codes: the values' best fit without a scale.
@@ -108,11 +132,15 @@ EncodedGroup quern::encodeGroup(const EncodingInfo &info, const float *values) {
   // scale is as good as a positive one.
   float extreme = -*low > *high ? *low : *high;
   int zero = info.hasMinimum ? 0 : info.zero;
-  auto lowest = static_cast<float>(info.lowestCode() - zero);
-  auto highest = static_cast<float>(info.highestCode() - zero);
   float minimum = info.hasMinimum ? *low : 0;
   float range = info.hasMinimum ? *high - *low : extreme;
-  float limit = info.hasMinimum ? highest : lowest;
+  if (info.hasZeroPoint) {
+    // Zero is one of the codes.
+    minimum = std::min(minimum, 0.0f);
+    range = std::max(*high, 0.0f) - minimum;
+  }
+  auto limit = static_cast<float>(
+      (info.hasMinimum ? info.highestCode() : info.lowestCode()) - zero);
   if (range == 0)
     return finish(info, best);
   // Codes of many bits leave little to gain.
@@ -122,15 +150,16 @@ EncodedGroup quern::encodeGroup(const EncodingInfo &info, const float *values) {
     if (!std::isfinite(inverse))
       continue;
     Trial trial;
-    roundCodes(values, inverse, minimum, lowest, highest, trial.codes);
+    roundTrial(info, values, inverse, minimum, trial);
     fitFactors(info, values, trial);
     // Round once more with what the fit gave.
     float scale = f16ToFloat(trial.scale);
     if (scale != 0 && std::isfinite(1 / scale)) {
       Trial refined;
-      roundCodes(values, 1 / scale,
-                 info.hasMinimum ? f16ToFloat(trial.minimum) : 0, lowest,
-                 highest, refined.codes);
+      float fitted = !info.hasMinimum    ? 0
+                     : info.hasZeroPoint ? -(scale * trial.zero)
+                                         : f16ToFloat(trial.minimum);
+      roundTrial(info, values, 1 / scale, fitted, refined);
       fitFactors(info, values, refined);
       if (refined.error < trial.error)
         trial = refined;

@@ -10,8 +10,8 @@
 using namespace quern;
 
 static constexpr EncodingInfo encodings[] = {
-#define QUERN_ENCODING(name, spelling, bits, zero, hasMinimum)                 \
-  {Encoding::name, spelling, bits, zero, hasMinimum},
+#define QUERN_ENCODING(name, spelling, bits, zero, hasMinimum, hasZeroPoint)   \
+  {Encoding::name, spelling, bits, zero, hasMinimum, hasZeroPoint},
 #include "runtime/base/Encodings.inc"
 };
 
@@ -32,6 +32,8 @@ void quern::decodeGroup(const EncodingInfo &info, const EncodedGroup &group,
                         float *values) {
   float scale = f16ToFloat(group.factors[0]);
   float minimum = info.hasMinimum ? f16ToFloat(group.factors[1]) : 0;
+  if (info.hasZeroPoint)
+    minimum = -(scale * minimum);
   uint32_t mask = (1u << info.bits) - 1;
   unsigned perFour = 4 * info.codesPerWord();
   for (unsigned i = 0; i != kGroupSize; ++i) {

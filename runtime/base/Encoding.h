@@ -7,6 +7,10 @@
 //   value = scale * (code - zero)        symmetric
 //   value = scale * code + minimum       with a minimum
 //
+// Instead of the minimum an encoding can hold its zero point z, a whole number
+// of 0 to 2^bits, as f16: minimum = -scale * z. In f32 that is exact, and so is
+// value = scale * (code - z).
+//
 // The codes of a group are words of 32 bits. Words come in fours; with c codes
 // in a word, element 4 * i + j of the 4 * c elements of such a four is code i
 // (counted from the low bits) of word j: shifting and masking four words at
@@ -31,7 +35,8 @@ namespace quern {
 /// The numbers are those of the bundle format.
 enum class Encoding : uint8_t {
   None = 0, ///< Elements of a data type, one after the other.
-#define QUERN_ENCODING(name, spelling, bits, zero, hasMinimum) name,
+#define QUERN_ENCODING(name, spelling, bits, zero, hasMinimum, hasZeroPoint)   \
+  name,
 #include "runtime/base/Encodings.inc"
 };
 
@@ -46,6 +51,8 @@ struct EncodingInfo {
   unsigned bits = 0;     ///< Of a code.
   int zero = 0;          ///< The code of 0; unused with a minimum.
   bool hasMinimum = false;
+  bool hasZeroPoint =
+      false; ///< In place of the minimum, which follows from it.
 
   bool isSigned() const { return zero == 0 && !hasMinimum; }
   int lowestCode() const { return isSigned() ? -(1 << (bits - 1)) : 0; }
@@ -66,7 +73,8 @@ const EncodingInfo &getEncodingInfo(Encoding encoding);
 /// Null if there is none of that name.
 const EncodingInfo *findEncoding(std::string_view name);
 
-/// A group in its encoded form; factors are f16: the scale, then the minimum.
+/// A group in its encoded form; factors are f16: the scale, then the minimum or
+/// the zero point.
 struct EncodedGroup {
   uint32_t words[kGroupSize * 8 / 32] = {};
   uint16_t factors[2] = {};
@@ -80,6 +88,10 @@ inline constexpr float kMaxEncodedMagnitude = 65504;
 /// a few candidates for the scale, each refined by least squares. `values` has
 /// kGroupSize numbers up to kMaxEncodedMagnitude.
 EncodedGroup encodeGroup(const EncodingInfo &info, const float *values);
+
+/// Sets the words of a group; codes[i] is that of element i, modulo 2^bits.
+void packCodes(const EncodingInfo &info, const uint8_t *codes,
+               EncodedGroup &group);
 
 /// The kGroupSize numbers that a group stands for.
 void decodeGroup(const EncodingInfo &info, const EncodedGroup &group,

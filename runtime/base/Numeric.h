@@ -1,6 +1,7 @@
-//===- Numeric.h - Conversions of 16-bit floats -----------------*- C++ -*-===//
+//===- Numeric.h - Conversions of 16- and 8-bit floats ----------*- C++ -*-===//
 //
-// bfloat16 and IEEE binary16 from and to float, to nearest with ties to even.
+// bfloat16 and IEEE binary16 from and to float, to nearest with ties to even;
+// float8_e4m3fn to float, exactly.
 // NaNs stay NaNs (quiet), overflow gives infinity, subnormals are exact.
 //
 //===----------------------------------------------------------------------===//
@@ -54,6 +55,21 @@ constexpr uint16_t floatToF16(float value) {
   }
   uint32_t rounded = magnitude + 0xFFF + ((magnitude >> 13) & 1);
   return static_cast<uint16_t>(sign | ((rounded >> 13) - (112 << 10)));
+}
+
+/// Largest number of float8_e4m3fn, which has no infinities.
+inline constexpr float kMaxF8E4M3 = 448;
+
+constexpr bool isF8E4M3Nan(uint8_t bits) { return (bits & 0x7F) == 0x7F; }
+
+/// A float8_e4m3fn that is not NaN.
+constexpr float f8E4M3ToFloat(uint8_t bits) {
+  uint32_t sign = static_cast<uint32_t>(bits & 0x80) << 24;
+  uint32_t magnitude = bits & 0x7F;
+  if (magnitude >= 8)
+    return std::bit_cast<float>(sign | ((magnitude + (120 << 3)) << 20));
+  float subnormal = static_cast<float>(magnitude) * 0x1p-9f;
+  return sign ? -subnormal : subnormal;
 }
 
 /// `value` rounded to F16 or BF16; unchanged for every other type.

@@ -46,7 +46,7 @@ constexpr uint32_t getElementSize(bundle::DType type) {
 }
 
 // The enum of the format and the table have the same rows.
-#define QUERN_ENCODING(name, spelling, bits, zero, hasMinimum)                 \
+#define QUERN_ENCODING(name, spelling, bits, zero, hasMinimum, hasZeroPoint)   \
   static_assert(static_cast<int>(bundle::Encoding::name) ==                    \
                 static_cast<int>(Encoding::name));
 #include "runtime/base/Encodings.inc"

@@ -151,6 +151,7 @@ static constexpr QuantizedCase cases[] = {
     {"qwen3-dense-tied-bf16", "int8"},
     {"qwen3-dense-tied-bf16", "q4"},
     {"qwen3-dense-tied-bf16", "q4-asymmetric"},
+    {"qwen3-dense-tied-bf16", "q4-zero-point"},
     {"qwen3-dense-untied-f32-sharded", "int8"},
     {"qwen3-dense-untied-f32-sharded", "q4"},
     {"qwen3-moe-bf16-sharded", "int8"},
@@ -163,7 +164,8 @@ static constexpr QuantizedCase cases[] = {
     {"qwen3-dense-tied-bf16", "int8", "cpu", "int8"},
     {"qwen3-dense-tied-bf16", "q4", "cpu", "int8"},
     {"qwen3-dense-untied-f32-sharded", "q4-asymmetric", "cpu", "int8"},
-    {"qwen3_6-moe-bf16", "q4", "cpu", "int8"}};
+    {"qwen3_6-moe-bf16", "q4", "cpu", "int8"},
+    {"qwen3_6-moe-bf16", "q4-zero-point", "cpu", "int8"}};
 
 static std::string nameOf(const testing::TestParamInfo<QuantizedCase> &info) {
   return toTestName(std::string(info.param.model) + "-" + info.param.weights +

@@ -34,6 +34,13 @@ static void checkRanges(const ModelConfig &config) {
   FUZZ_CHECK(config.moeLayers.size() == layers);
   for (int64_t id : config.eosTokenIds)
     FUZZ_CHECK(id >= 0 && id < config.vocabSize);
+  if (const auto &quantization = config.quantization) {
+    bool isFp8 = quantization->method == QuantMethod::Fp8;
+    FUZZ_CHECK(isFp8 ? quantization->blockRows > 0 &&
+                           quantization->blockColumns > 0
+                     : quantization->bits == 4 || quantization->bits == 8);
+    FUZZ_CHECK(quantization->groupSize >= 0 && quantization->zeroOffset <= 1);
+  }
   if (config.moe)
     FUZZ_CHECK(config.moe->numExpertsPerTok > 0 &&
                config.moe->numExpertsPerTok <= config.moe->numExperts);

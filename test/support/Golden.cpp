@@ -22,8 +22,14 @@ std::unique_ptr<TestModel> TestModel::open(const std::string &path) {
   if (!directory)
     return nullptr;
   std::optional<ModelConfig> config = expectOk(loadModelConfig(*directory));
-  std::optional<Checkpoint> checkpoint = expectOk(Checkpoint::open(*directory));
-  if (!config || !checkpoint)
+  if (!config)
+    return nullptr;
+  CheckpointOptions options;
+  options.quantization =
+      config->quantization ? &*config->quantization : nullptr;
+  std::optional<Checkpoint> checkpoint =
+      expectOk(Checkpoint::open(*directory, options));
+  if (!checkpoint)
     return nullptr;
   return std::make_unique<TestModel>(
       TestModel{std::move(*config), std::move(*checkpoint)});
@@ -58,7 +64,8 @@ Golden::Golden(const std::string &model, const std::string &root)
     tensors[entry.name] = {
         entry.name,   entry.type,
         entry.shape,  0,
-        entry.offset, mapping.getBytes().subspan(entry.offset, entry.byteSize)};
+        entry.offset, mapping.getBytes().subspan(entry.offset, entry.byteSize),
+        nullptr};
 }
 
 std::vector<float> Golden::floats(const std::string &key) const {

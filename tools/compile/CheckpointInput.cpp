@@ -83,7 +83,11 @@ Result<CheckpointInput> readCheckpoint(const ModelDir &directory,
   QUERN_ASSIGN_OR_RETURN(input.config, loadModelConfig(directory));
   QUERN_ASSIGN_OR_RETURN(input.generation,
                          loadGenerationConfig(directory, input.config));
-  QUERN_ASSIGN_OR_RETURN(input.checkpoint, Checkpoint::open(directory));
+  CheckpointOptions options;
+  options.quantization =
+      input.config.quantization ? &*input.config.quantization : nullptr;
+  QUERN_ASSIGN_OR_RETURN(input.checkpoint,
+                         Checkpoint::open(directory, options));
   if (strictWeights)
     QUERN_RETURN_IF_ERROR(checkFiniteWeights(input.checkpoint));
   QUERN_RETURN_IF_ERROR(readTokenizer(directory, input));

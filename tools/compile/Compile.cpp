@@ -9,6 +9,7 @@
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Escape.h"
 #include "tools/compile/CheckpointInput.h"
+#include "tools/compile/CheckpointRows.h"
 #include "tools/compile/Diagnostics.h"
 #include "tools/compile/IRDump.h"
 #include "tools/compile/ModelFacts.h"
@@ -227,10 +228,8 @@ Status Compilation::writeBundle() {
     llvm::raw_string_ostream stream(contents.ir);
     module->print(stream);
   }
-  WeightSource weights = [&](llvm::StringRef name) {
-    const StoredTensor *tensor =
-        input.checkpoint.find(std::string_view(name.data(), name.size()));
-    return tensor ? tensor->bytes : std::span<const std::byte>();
+  WeightSource weights = [&](llvm::StringRef name, Encoding encoding) {
+    return openRows(input.checkpoint, std::string_view(name), encoding);
   };
   DiagnosticCollector diagnostics(&context);
   Status status =

@@ -25,6 +25,14 @@ std::string formatImportReport(const ImportReport &report, bool verbose) {
       formatShortBytes(report.weightBytes) + "), " +
       formatCount(report.skippedTensors.size()) + " known and skipped, " +
       formatCount(report.unexpectedTensors.size()) + " unknown\n";
+  if (report.exactWeights + report.decodedWeights != 0) {
+    text += "Quantised weights: " + formatCount(report.exactWeights) +
+            " with their own codes and scales, " +
+            formatCount(report.decodedWeights) + " decoded";
+    if (!report.whyDecoded.empty())
+      text += " (" + quoteName(report.whyDecoded) + ")";
+    text += "\n";
+  }
   if (verbose)
     for (const std::string &name : report.usedTensors)
       text += "  used     " + quoteName(name) + "\n";

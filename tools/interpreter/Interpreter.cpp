@@ -23,7 +23,7 @@ const std::vector<float> *Interpreter::findWeight(Operation *user,
     weights.erase(entry);
     return nullptr;
   }
-  entry->second = roundToStored(weight, std::move(*values));
+  entry->second = std::move(*values);
   return &entry->second;
 }
 

@@ -19,7 +19,8 @@ namespace quern {
 
 class Checkpoint;
 
-/// The values of a weight, row-major; failure after a diagnostic.
+/// The values that a weight is stored with, row-major; failure after a
+/// diagnostic.
 using WeightSource =
     std::function<mlir::FailureOr<std::vector<float>>(qwen::WeightOp)>;
 
@@ -27,7 +28,8 @@ using WeightSource =
 WeightSource checkpointWeights(const Checkpoint &checkpoint);
 
 /// Weights that depend on their name and the seed alone: vectors near one,
-/// matrices of a scale that keeps activations near one; rounded to their type.
+/// matrices of a scale that keeps activations near one; rounded to their type
+/// and then to the stored one.
 WeightSource randomWeights(uint64_t seed);
 
 /// The values of a weight as it is stored: rounded to the type that `as` names.

@@ -1,4 +1,5 @@
 //===- Weights.cpp - where the interpreter's weights come from ------------===//
+#include "frontend/HuggingFace/PackedWeight.h"
 #include "frontend/HuggingFace/TensorData.h"
 #include "runtime/base/Numeric.h"
 #include "tools/interpreter/Interpreter.h"
@@ -22,8 +23,14 @@ WeightSource quern::checkpointWeights(const Checkpoint &checkpoint) {
       return failure();
     }
     Result<std::vector<float>> values = readFloats(*tensor);
-    if (values.isOk())
-      return std::move(*values);
+    if (values.isOk()) {
+      // The very codes that the weight is stored with are not rounded again.
+      Encoding encoding = qwen::getEncoding(weight.getStoredElementType());
+      bool isExact = tensor->packed && encoding != Encoding::None &&
+                     tensor->packed->getEncoding() == encoding;
+      return isExact ? std::move(*values)
+                     : roundToStored(weight, std::move(*values));
+    }
     weight.emitError(values.getStatus().getMessage());
     return failure();
   };
@@ -75,6 +82,6 @@ WeightSource quern::randomWeights(uint64_t seed) {
       double uniform = static_cast<double>(engine() >> 11) * 0x1p-52 - 1;
       value = roundTo(stored, static_cast<float>(mean + scale * uniform));
     }
-    return values;
+    return roundToStored(weight, std::move(values));
   };
 }
