@@ -62,9 +62,9 @@ TEST_F(ModelTest, EncodedWeights) {
   expectRefused(
       [](TinyBundle &tiny) {
         encodeWeight(tiny, Encoding::Q4, {48, 32});
-        tiny.manifest.weights[0]->encoding = bundle::Encoding(4);
+        tiny.manifest.weights[0]->encoding = bundle::Encoding(5);
       },
-      "weights[0]: encoding is 4, expected at most 3");
+      "weights[0]: encoding is 5, expected at most 4");
 }
 
 // Group 44.
@@ -263,7 +263,7 @@ TEST_F(ModelTest, States) {
       change([](bundle::StateT &state) { state.kind = bundle::StateKind(7); }),
       "states[1]: kind is 7");
   expectRefused(change([](bundle::StateT &state) { state.size = 4; }),
-                "states[1]: size is 4, but shape [8, 16, 1, 4] of F32 has "
+                "states[1]: size is 4, but shape [8, 1, 16, 4] of F32 has "
                 "2048 bytes");
 }
 

@@ -85,7 +85,7 @@ TEST_F(InspectTest, Text) {
   EXPECT_EQ(output.code, 0) << output.err;
   for (const char *part :
        {"bundle of format 1.0", "num_key_value_heads  1",
-        "layers.0.self_attn.k_cache  KeyCache    8x16x1x4 F32",
+        "layers.0.self_attn.k_cache  KeyCache    8x1x16x4 F32",
         ("key-value cache: 32 B per token, 2.00 KiB for a context of 64 "
          "tokens, room for 128"),
         "model.embed_tokens.weight  32x8 F32", "decode.lm_head",
