@@ -52,7 +52,7 @@ mlir::Value callIntrinsic(mlir::OpBuilder &builder, mlir::Location loc,
                           llvm::StringRef name, mlir::Type type,
                           mlir::ValueRange operands);
 
-/// The same bits as a vector of `count` i8.
+/// The same bits as a vector of i8.
 mlir::Value castToBytes(mlir::OpBuilder &builder, mlir::Location loc,
                         mlir::Value words);
 

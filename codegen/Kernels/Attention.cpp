@@ -180,9 +180,7 @@ static Status buildTiles(KernelBuilder &k, double scale, int64_t group) {
                          }));
   k.setSubgroups(1);
   QUERN_RETURN_IF_ERROR(k.setCountedGrid(k.dim("T"), tiles.getTokens()));
-  // Neighbours have the same keys, which stay in the cache.
-  std::swap(k.launch.grid[0], k.launch.grid[1]);
-  k.launch.axis = 0;
+  k.countAlongX();
   k.setGrid(1, k.dim("HK"));
   Expression first = k.getGroup(0) * double(tiles.getTokens()),
              head = k.getGroup(1);

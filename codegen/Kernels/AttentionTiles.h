@@ -1,5 +1,4 @@
-//===- AttentionTiles.h - Attention where a lane owns a query row -*- C++
-//-*-===//
+//===- AttentionTiles.h - Attention, a lane owns a query row ----*- C++ -*-===//
 //
 // For targets whose lanes are the elements of a register. A tile has rows: the
 // query heads of one key head for some tokens, as many as fill a few registers.

@@ -132,6 +132,11 @@ Status KernelBuilder::setCountedGrid(int64_t total, uint32_t tile,
   return Status::ok();
 }
 
+void KernelBuilder::countAlongX() {
+  std::swap(launch.grid[0], launch.grid[1]);
+  launch.axis = 0;
+}
+
 Expression KernelBuilder::getLane() {
   Expression thread =
       make(gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));

@@ -157,6 +157,9 @@ public:
   /// `byDefault`.
   Status setCountedGrid(int64_t total, uint32_t tile,
                         std::string_view byDefault = "tokens");
+  /// The counted axis becomes x, and x becomes y: neighbours then differ in
+  /// tokens and share the rest, which stays in the cache. After setCountedGrid.
+  void countAlongX();
 
   Expression getLane();     ///< In the subgroup.
   Expression getSubgroup(); ///< In the workgroup.

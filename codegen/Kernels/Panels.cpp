@@ -116,9 +116,7 @@ Status quern::buildPanelLinear(KernelBuilder &k, const Linear &linear,
   if (isFew) {
     k.setGrid(0, columns.getGroups());
   } else {
-    // Neighbours have the same panels, which stay in the cache.
-    std::swap(k.launch.grid[0], k.launch.grid[1]);
-    k.launch.axis = 0;
+    k.countAlongX();
     k.setGrid(1, columns.getGroups());
   }
   columns.place(k.getGroup(isFew ? 0 : 1), /*apart=*/isFew);

@@ -18,7 +18,8 @@ namespace {
 struct QuantizeActivationsPass
     : quern::impl::QuantizeActivationsPassBase<QuantizeActivationsPass> {
   void runOnOperation() override {
-    SymbolTable symbols(getOperation());
+    SymbolTableCollection tables;
+    SymbolTable &symbols = tables.getSymbolTable(getOperation());
     for (auto func : getOperation().getOps<func::FuncOp>()) {
       activations.clear();
       for (Operation &op :
@@ -32,14 +33,13 @@ struct QuantizeActivationsPass
                                  {linear.getGateAttr(), linear.getUpAttr()}),
                   ArrayAttr(), /*swiglu=*/true);
         else if (auto experts = dyn_cast<qwen::ExpertsOp>(op))
-          mark(experts);
+          mark(tables, experts);
       }
     }
   }
 
 private:
-  void mark(qwen::ExpertsOp experts) {
-    SymbolTableCollection tables;
+  void mark(SymbolTableCollection &tables, qwen::ExpertsOp experts) {
     auto [gateUp, down] = experts.getEncodings(tables);
     if (gateUp == Encoding::None || down == Encoding::None)
       return;

@@ -10,12 +10,6 @@ namespace {
 constexpr DataType floatTypes[] = {DataType::F32, DataType::F16,
                                    DataType::BF16};
 
-/// `tokens` of `total`: steps may have fewer tokens than the program.
-struct Tokens {
-  int64_t total;
-  uint32_t run;
-};
-
 } // namespace
 
 static Expectation expectRows(Tensor tensor, uint32_t rows, double absolute) {

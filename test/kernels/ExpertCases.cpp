@@ -12,11 +12,6 @@ using namespace quern::test;
 
 namespace {
 
-struct Tokens {
-  int64_t total;
-  uint32_t run;
-};
-
 struct MoeShape {
   Tokens tokens;
   int64_t slots, experts, hidden, intermediate;

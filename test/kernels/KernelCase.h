@@ -51,6 +51,12 @@ struct Expectation {
   int64_t elements = -1;
 };
 
+/// Tokens of the program and of the run: steps may have fewer.
+struct Tokens {
+  int64_t total;
+  uint32_t run;
+};
+
 struct KernelCase {
   KernelRequest request; ///< Arguments are filled in by addArgument.
   std::vector<Tensor> arguments;

@@ -8,15 +8,6 @@
 using namespace quern;
 using namespace quern::test;
 
-namespace {
-
-struct Tokens {
-  int64_t total;
-  uint32_t run;
-};
-
-} // namespace
-
 static KernelCase makeRouter(Tokens tokens, int64_t experts, int64_t slots,
                              bool normalize) {
   KernelCase c{{"router", "router", {}, {}}, {}, {}, tokens.run, 1};
