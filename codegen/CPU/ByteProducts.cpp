@@ -14,6 +14,7 @@ std::unique_ptr<ByteProducts> quern::createByteProducts(ByteDot kind) {
   case ByteDot::Avx2:
   case ByteDot::Vnni:
   case ByteDot::VnniInt8:
+  case ByteDot::Vnni512:
     return createX86Products(kind);
   case ByteDot::Neon:
   case ByteDot::NeonDot:

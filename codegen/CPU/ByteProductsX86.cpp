@@ -72,24 +72,29 @@ private:
 /// saturation.
 class VnniProducts : public ByteProducts {
 public:
-  explicit VnniProducts(bool hasSigned) : hasSigned(hasSigned) {}
+  explicit VnniProducts(ByteDot kind)
+      : hasSigned(kind == ByteDot::VnniInt8), is512(kind == ByteDot::Vnni512) {}
 
-  int64_t getNumLanes() const override { return 8; }
+  int64_t getNumLanes() const override { return is512 ? 16 : 8; }
   bool hasProduct(kernel::ByteDotOp) const override { return true; }
 
   Value add(OpBuilder &builder, kernel::ByteDotOp op, ArrayRef<Factors> factors,
             Value sum) const override {
     if (!op.getUnsignedBits() && !hasSigned)
       return addShifted(builder, op.getLoc(), factors, sum);
-    StringRef name = op.getUnsignedBits() ? unsignedBySigned : signedBySigned;
+    StringRef name =
+        op.getUnsignedBits() ? getUnsignedBySigned() : signedBySigned;
     for (const Factors &each : factors)
       sum = multiply(builder, op.getLoc(), name, sum, each.a, each.b);
     return sum;
   }
 
 private:
-  static constexpr StringRef unsignedBySigned = "llvm.x86.avx512.vpdpbusd.256";
   static constexpr StringRef signedBySigned = "llvm.x86.avx2.vpdpbssd.256";
+  StringRef getUnsignedBySigned() const {
+    return is512 ? "llvm.x86.avx512.vpdpbusd.512"
+                 : "llvm.x86.avx512.vpdpbusd.256";
+  }
 
   static Value multiply(OpBuilder &builder, Location loc, StringRef name,
                         Value sum, Value a, Value b) {
@@ -100,10 +105,11 @@ private:
 
   /// a + 128 has no sign; 128 b is subtracted again. That sum is the same for
   /// all rows that are multiplied with one input, so that it is made once.
-  static Value addShifted(OpBuilder &builder, Location loc,
-                          ArrayRef<Factors> factors, Value sum) {
+  Value addShifted(OpBuilder &builder, Location loc, ArrayRef<Factors> factors,
+                   Value sum) const {
     auto type = cast<VectorType>(sum.getType());
     constexpr int64_t everySign = int64_t(int32_t(0x80808080));
+    StringRef unsignedBySigned = getUnsignedBySigned();
     Value signs = makeSplat(builder, loc, type, everySign);
     Value excess = makeSplat(builder, loc, type, 0);
     for (const Factors &each : factors) {
@@ -115,6 +121,7 @@ private:
   }
 
   bool hasSigned; ///< vpdpbssd takes two signed bytes.
+  bool is512;
 };
 
 } // namespace
@@ -122,5 +129,5 @@ private:
 std::unique_ptr<ByteProducts> quern::createX86Products(ByteDot kind) {
   if (kind == ByteDot::Avx2)
     return std::make_unique<Avx2Products>();
-  return std::make_unique<VnniProducts>(kind == ByteDot::VnniInt8);
+  return std::make_unique<VnniProducts>(kind);
 }

@@ -17,6 +17,8 @@ static std::vector<std::vector<std::string>> getNeeds(ByteDot kind) {
     return {{"avxvnni"}, {"avx512vnni", "avx512vl"}};
   case ByteDot::VnniInt8:
     return {{"avxvnni", "avxvnniint8"}};
+  case ByteDot::Vnni512:
+    return {{"avx512vnni"}};
   case ByteDot::Neon:
     return {{"neon"}};
   case ByteDot::NeonDot:

@@ -46,13 +46,39 @@ Value Vectorizer::getAddress(LaneBuilder &lane, Value pointer, Value index,
                              ArrayRef<LLVM::GEPArg>{scaled});
 }
 
-static bool isConsecutive(const LaneValue &index) {
+/// Lanes of a run, if all are in runs of as many lanes with consecutive
+/// indices; else 1.
+static unsigned getRunLength(const LaneValue &index) {
   if (index.kind != LaneValue::Kind::Affine)
-    return false;
-  for (size_t i = 1; i != index.offsets.size(); ++i)
-    if (index.offsets[i] != index.offsets[0] + int64_t(i))
-      return false;
-  return true;
+    return 1;
+  ArrayRef<int64_t> offsets = index.offsets;
+  for (size_t length = offsets.size(); length > 1; length /= 2) {
+    auto continues = [&](size_t i) {
+      return i % length == 0 || offsets[i] == offsets[i - 1] + 1;
+    };
+    if (offsets.size() % length == 0 &&
+        llvm::all_of(llvm::seq(offsets.size()), continues))
+      return length;
+  }
+  return 1;
+}
+
+static bool isConsecutive(const LaneValue &index) {
+  return index.kind == LaneValue::Kind::Affine &&
+         getRunLength(index) == index.offsets.size();
+}
+
+/// Joins pairs of vectors until one is left.
+static Value concatenate(LaneBuilder &lane, SmallVector<Value> vectors) {
+  while (vectors.size() > 1) {
+    SmallVector<Value> pairs;
+    int64_t length = cast<VectorType>(vectors[0].getType()).getNumElements();
+    auto both = llvm::to_vector(llvm::seq<int64_t>(2 * length));
+    for (size_t i = 0; i != vectors.size(); i += 2)
+      pairs.push_back(lane.shuffle(vectors[i], vectors[i + 1], both));
+    vectors = std::move(pairs);
+  }
+  return vectors[0];
 }
 
 LaneValue Vectorizer::makeSafe(LaneBuilder &lane, const LaneValue &index,
@@ -102,18 +128,7 @@ LaneValue Vectorizer::loadLanes(LaneBuilder &lane, Value pointer,
                   builder, lane.loc,
                   cast<VectorType>(lane.vectorOf(unit, lanes)), loaded)
                   .getResult());
-  // Joins pairs of vectors until one is left.
-  while (loaded.size() > 1) {
-    SmallVector<Value> pairs;
-    SmallVector<int64_t> both;
-    int64_t length = cast<VectorType>(loaded[0].getType()).getNumElements();
-    for (int64_t i = 0; i != 2 * length; ++i)
-      both.push_back(i);
-    for (size_t i = 0; i != loaded.size(); i += 2)
-      pairs.push_back(lane.shuffle(loaded[i], loaded[i + 1], both));
-    loaded = std::move(pairs);
-  }
-  return LaneValue::flat(unit, loaded[0]);
+  return LaneValue::flat(unit, concatenate(lane, std::move(loaded)));
 }
 
 LaneValue Vectorizer::load(Operation *op, Value buffer, Value indexValue,
@@ -183,8 +198,12 @@ LaneValue Vectorizer::loadHalf(kernel::ReadHalfOp op, const Mask &mask) {
     return LaneValue::uniform(arith::ExtFOp::create(
         builder, lane.loc, wide, loadAt(index.values[0], half)));
   Value halves;
-  if (isConsecutive(index) && mask.isFull()) {
-    halves = loadAt(lane.getLane(index, 0), lane.vectorOf(half, lanes));
+  if (unsigned run = getRunLength(index); run > 1 && mask.isFull()) {
+    // Factors of a panel of more than one block of rows lie in several places.
+    SmallVector<Value> runs;
+    for (unsigned i = 0; i != lanes; i += run)
+      runs.push_back(loadAt(lane.getLane(index, i), lane.vectorOf(half, run)));
+    halves = concatenate(lane, std::move(runs));
   } else {
     LaneValue safe = makeSafe(lane, index, mask);
     SmallVector<Value> loaded;

@@ -3,10 +3,11 @@
 // The products of the codes of a group are summed as integers and scaled once:
 // with codes c of the weight and q of the input,
 //
-//   sum += scale_w * (scale_x * sum(c q) - zero * scale_x * sum(q))
+//   sum += scale_w * scale_x * (sum(c q) - zero * sum(q))
 //
-// and with a minimum += minimum * scale_x * sum(q). Weights lie in panels, or
-// row by row where they can't.
+// and with a minimum += minimum * scale_x * sum(q). The difference is exact:
+// both parts are less than 2^24. Weights lie in panels, or row by row where
+// they can't.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/KernelFamilies.h"
@@ -17,6 +18,9 @@ using namespace quern;
 
 namespace {
 
+/// Added to a code with a sign it gives one without.
+constexpr double kSignShift = 128;
+
 class IntegerPanelProducts : public PanelProducts {
 public:
   IntegerPanelProducts(KernelBuilder &k, const Linear &linear)
@@ -25,8 +29,10 @@ public:
         matrix(k.getArgument("weight").encoding,
                k.getArgument("weight").getElements() / uint64_t(linear.inputs),
                linear.inputs),
-        info(matrix.getInfo()), groups(linear.inputs / kGroupSize),
-        codes(k.getScalarInput("codes")), factors(k.getScalarInput("factors")),
+        info(matrix.getInfo()),
+        isShifted(info.isSigned() && k.getTarget().multipliesUnsignedBytes()),
+        groups(linear.inputs / kGroupSize), codes(k.getScalarInput("codes")),
+        factors(k.getScalarInput("factors")),
         weight(k.getScalarInput("weight")) {}
 
   Expressions compute(llvm::ArrayRef<Expression> tokens, Expression matrix,
@@ -79,7 +85,7 @@ private:
     for (int64_t w = 0; w != perGroup; ++w) {
       Expression word = weight.read(first + double(w * stride));
       if (info.bits == 8) {
-        words.push_back(word);
+        words.push_back(isShifted ? word ^ double(0x80808080) : word);
         continue;
       }
       constexpr uint32_t everyByte = 0x01010101;
@@ -101,7 +107,7 @@ private:
                      Expressions &sums) {
     constexpr int64_t wordsPerGroup = kGroupSize / 4;
     std::vector<Expressions> inputs;
-    Expressions scales, totals;
+    Expressions scales, codeSums;
     for (const Expression &token : tokens) {
       Expression at = token * double(groups) + group;
       Expressions words;
@@ -109,9 +115,10 @@ private:
         words.push_back(codes.read(at * double(wordsPerGroup) + double(w)));
       inputs.push_back(words);
       scales.push_back(factors.read(at * 2.0));
-      totals.push_back(factors.read(at * 2.0 + 1.0));
+      codeSums.push_back(factors.read(at * 2.0 + 1.0));
     }
-    unsigned unsignedBits = info.isSigned() ? 0 : info.bits;
+    unsigned unsignedBits = info.isSigned() && !isShifted ? 0 : info.bits;
+    double zero = isShifted ? kSignShift : info.zero;
     size_t panels = wordBases.size();
     for (size_t p = 0; p != panels; ++p) {
       Expressions words = readCodes(p, group);
@@ -123,14 +130,12 @@ private:
         for (auto [word, input] : llvm::zip(words, inputs[t]))
           product = byteDot(word, input, product, unsignedBits);
         Expression value = toF32Signed(product);
-        if (info.zero != 0)
-          value = fma(value, scales[t], totals[t] * -double(info.zero));
-        else
-          value = value * scales[t];
+        if (zero != 0)
+          value = fma(codeSums[t], k.f32(-zero), value);
         Expression &sum = sums[t * panels + p];
-        sum = fma(value, scale, sum);
+        sum = fma(value * scales[t], scale, sum);
         if (info.hasMinimum)
-          sum = fma(totals[t], minimum, sum);
+          sum = fma(codeSums[t] * scales[t], minimum, sum);
       }
     }
   }
@@ -141,6 +146,7 @@ private:
   int64_t lanes;
   EncodedMatrix matrix;
   const EncodingInfo &info;
+  bool isShifted; ///< Codes with a sign are read without one.
   int64_t groups;
   InputBuffer codes, factors, weight;
   Expressions wordBases;   ///< First word of the lane's row.

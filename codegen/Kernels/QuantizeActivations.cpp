@@ -69,9 +69,8 @@ private:
     total = k.reduceAdd(total, kTeam);
     codes.writeRun(at * double(kTeam) + word, {bytes});
     k.when(word == 0, [&] {
-      Expression scale = largest / 127;
-      factors.writeRun(at * 2.0, {scale});
-      factors.writeRun(at * 2.0 + 1.0, {scale * total});
+      factors.writeRun(at * 2.0, {largest / 127});
+      factors.writeRun(at * 2.0 + 1.0, {total});
     });
   }
 

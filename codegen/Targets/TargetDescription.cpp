@@ -11,9 +11,10 @@
 using namespace quern;
 
 static constexpr std::pair<std::string_view, ByteDot> byteDots[] = {
-    {"none", ByteDot::None}, {"avx2", ByteDot::Avx2},
-    {"vnni", ByteDot::Vnni}, {"vnni_int8", ByteDot::VnniInt8},
-    {"neon", ByteDot::Neon}, {"neon_dot", ByteDot::NeonDot}};
+    {"none", ByteDot::None},       {"avx2", ByteDot::Avx2},
+    {"vnni", ByteDot::Vnni},       {"vnni_int8", ByteDot::VnniInt8},
+    {"vnni512", ByteDot::Vnni512}, {"neon", ByteDot::Neon},
+    {"neon_dot", ByteDot::NeonDot}};
 
 std::string_view quern::getByteDotName(ByteDot kind) {
   for (const auto &[name, value] : byteDots)

@@ -29,6 +29,7 @@ enum class ByteDot : uint8_t {
   Avx2,     ///< Pairs in 16 bits, then pairs of those.
   Vnni,     ///< One of unsigned by signed bytes (AVX-VNNI, AVX512-VNNI).
   VnniInt8, ///< Also one of signed by signed bytes.
+  Vnni512,  ///< As Vnni, in registers of 512 bits.
   Neon,     ///< Products in 16 bits, then pairs of them.
   NeonDot,  ///< One of signed by signed bytes.
 };
@@ -122,6 +123,9 @@ struct TargetDescription {
 
   /// Whether the lanes of a subgroup are the elements of one register.
   bool lanesAreRegister() const { return api == "cpu"; }
+  /// Whether products of bytes are those of bytes without a sign by bytes with
+  /// one, and no others.
+  bool multipliesUnsignedBytes() const { return byteDot == ByteDot::Vnni512; }
   /// Rows of a panel of a weight; 0: weights are row-major.
   uint32_t getPanelRows() const {
     return lanesAreRegister() ? subgroupSize : 0;

@@ -32,7 +32,7 @@ void reference::quantizeActivations(Floats x, unsigned weightBits,
       codes[g * kWords + word] = static_cast<int32_t>(bytes);
     }
     factors[2 * g] = largest / 127;
-    factors[2 * g + 1] = factors[2 * g] * total;
+    factors[2 * g + 1] = total;
   }
 }
 

@@ -63,8 +63,8 @@ void linear(Floats x, int64_t inputs, std::span<const Matrix> weights,
 /// Int8 codes of x, whose rows are whole groups of 32 elements, for weights of
 /// `weightBits`: codes has a word for four elements, in the order of
 /// getActivationElement; factors has two numbers for each group: the scale,
-/// max|x| / 127, and the scale times the sum of the codes. A code is x times
-/// 127 / max|x| rounded to even; all are 0 in a group of zeros.
+/// max|x| / 127, and the sum of the codes. A code is x times 127 / max|x|
+/// rounded to even; all are 0 in a group of zeros.
 void quantizeActivations(Floats x, unsigned weightBits,
                          std::span<int32_t> codes, Output factors);
 

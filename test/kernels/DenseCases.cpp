@@ -41,14 +41,12 @@ static KernelCase makeEmbedding(DataType type, Encoding encoding, Tokens tokens,
   return c;
 }
 
-/// The same with the table in panels of 8 rows.
+/// The same with the table in panels.
 static KernelCase makePanelEmbedding(DataType type, Encoding encoding,
                                      Tokens tokens, int64_t hidden) {
   constexpr int64_t vocabulary = 312;
   KernelCase c = makeEmbedding(type, encoding, tokens, hidden, vocabulary);
-  c.arguments[1].panelRows = 8;
-  c.request.config["weight_panels"] = int64_t(8);
-  c.subgroupSize = 8;
+  c.panelWeights = {1};
   return c;
 }
 

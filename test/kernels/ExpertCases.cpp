@@ -20,7 +20,7 @@ struct MoeShape {
 struct MoeTypes {
   DataType compute, weight;
   Encoding encoding = Encoding::None;
-  int64_t panelRows = 0; ///< Of the weights.
+  bool inPanels = false; ///< The weights.
   bool codes = false;    ///< Inputs are int8 codes.
 };
 
@@ -70,17 +70,13 @@ static std::string getFamily(MoeTypes types, const char *family) {
 static KernelCase makeCase(MoeTypes types, const MoeShape &s,
                            const char *family) {
   std::string name = getFamily(types, family);
-  KernelCase c{{name, name, {}, {}}, {}, {}, s.tokens.run, 1};
-  if (types.panelRows != 0) {
-    c.request.config["weight_panels"] = types.panelRows;
-    c.subgroupSize = static_cast<uint32_t>(types.panelRows);
-  }
-  return c;
+  return {{name, name, {}, {}}, {}, {}, s.tokens.run, 1};
 }
 
 static void addWeight(KernelCase &c, MoeTypes types, Tensor weight) {
-  weight.panelRows = types.panelRows;
-  c.addInput(weight);
+  unsigned argument = c.addInput(std::move(weight));
+  if (types.inPanels)
+    c.panelWeights = {argument};
 }
 
 /// Adds the inputs of a product, rounded to codes if it takes those.
@@ -304,7 +300,7 @@ static std::vector<MoeTypes> getForms(MoeTypes types) {
   types.codes = types.encoding != Encoding::None;
   if (types.codes)
     forms.push_back(types);
-  types.panelRows = 8;
+  types.inPanels = true;
   forms.push_back(types);
   return forms;
 }
@@ -312,7 +308,7 @@ static std::vector<MoeTypes> getForms(MoeTypes types) {
 static std::string describe(MoeTypes types) {
   return typeName(types.compute) + "_" +
          weightName(types.weight, types.encoding) +
-         (types.panelRows != 0 ? "_panels" : "");
+         (types.inPanels ? "_panels" : "");
 }
 
 static void addTiles(std::vector<NamedCase> &cases, const SortedCase &c,

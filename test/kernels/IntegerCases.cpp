@@ -15,7 +15,7 @@ struct IntegerShape {
   int64_t tokens, inputs, outputs;
   uint32_t run;          ///< Tokens of the run.
   bool swiglu = false;   ///< Then with twice as many weight rows.
-  int64_t panelRows = 0; ///< Of the weight.
+  bool inPanels = false; ///< The weight.
 };
 
 /// Activations and what the reference makes of them.
@@ -105,14 +105,11 @@ static KernelCase makeIntegerLinear(Encoding encoding, DataType output,
     reference::Matrix one{weight.values, shape.outputs};
     reference::linear(x, shape.inputs, {&one, 1}, output, out.values);
   }
-  weight.panelRows = shape.panelRows;
-  if (shape.panelRows != 0) {
-    c.request.config["weight_panels"] = shape.panelRows;
-    c.subgroupSize = static_cast<uint32_t>(shape.panelRows);
-  }
   c.addInput(a.codes);
   c.addInput(a.factors);
-  c.addInput(weight);
+  unsigned argument = c.addInput(weight);
+  if (shape.inPanels)
+    c.panelWeights = {argument};
   c.addOutput(
       {out, 2e-6, relativeTolerance(output), shape.run * shape.outputs});
   return c;
@@ -126,7 +123,7 @@ static void add(std::vector<NamedCase> &cases, Encoding encoding,
           std::to_string(shape.tokens) + "of" + std::to_string(shape.run) +
           "_" + std::to_string(shape.inputs) + "x" +
           std::to_string(shape.outputs);
-  name += shape.panelRows != 0 ? "_panels" : "";
+  name += shape.inPanels ? "_panels" : "";
   cases.push_back({name, "integer_linear",
                    [=] { return makeIntegerLinear(encoding, output, shape); }});
 }
@@ -147,18 +144,18 @@ void test::addIntegerCases(std::vector<NamedCase> &cases) {
   for (const EncodingInfo &info : getEncodings()) {
     for (DataType output : {f32, f16, bf16})
       for (bool swiglu : {false, true})
-        for (int64_t panelRows : {0, 8}) {
+        for (bool inPanels : {false, true}) {
           Encoding encoding = info.encoding;
-          add(cases, encoding, output, {1, 64, 96, 1, swiglu, panelRows});
-          add(cases, encoding, output, {7, 96, 48, 7, swiglu, panelRows});
-          add(cases, encoding, output, {41, 160, 104, 33, swiglu, panelRows});
+          add(cases, encoding, output, {1, 64, 96, 1, swiglu, inPanels});
+          add(cases, encoding, output, {7, 96, 48, 7, swiglu, inPanels});
+          add(cases, encoding, output, {41, 160, 104, 33, swiglu, inPanels});
         }
     for (int64_t tokens : {2, 3, 4, 5, 8, 13})
       add(cases, info.encoding, f32,
-          {tokens, 64, 152, uint32_t(tokens), false, 8});
+          {tokens, 64, 152, uint32_t(tokens), false, true});
     // Rows that make no panels.
     for (int64_t tokens : {1, 41})
       add(cases, info.encoding, f32, {tokens, 64, 311, uint32_t(tokens)});
-    add(cases, info.encoding, f32, {1, 3072, 1024, 1, false, 8});
+    add(cases, info.encoding, f32, {1, 3072, 1024, 1, false, true});
   }
 }

@@ -122,8 +122,8 @@ int main(int argc, char **argv) {
   long repetitionsGiven = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 5;
   int repetitions =
       static_cast<int>(std::clamp<long>(repetitionsGiven, 1, 10000));
+  const char *only = argc > 3 ? argv[3] : "";
   if (isAttention || isExperts || isDelta) {
-    const char *only = argc > 3 ? argv[3] : "";
     Status status =
         isAttention ? runAttentionBenchmark(**device, *target, repetitions)
         : isExperts ? runExpertsBenchmark(**device, *target, repetitions, only)
@@ -140,12 +140,13 @@ int main(int argc, char **argv) {
       {4, 1024, 3072, f32, false},   {8, 1024, 3072, f32, false},
       {8, 1024, 3072, f16, false},   {128, 1024, 3072, f32, false},
       {128, 1024, 3072, f16, false}, {512, 1024, 3072, f32, false}};
-  bool ok = true;
-  for (const Shape &shape : shapes)
-    ok &= measure(**device, *target, shape, repetitions);
+  std::vector<Shape> all(std::begin(shapes), std::end(shapes));
   for (Encoding encoding : {Encoding::Int8, Encoding::Q4})
-    for (int64_t tokens : {1, 4, 128})
-      ok &= measure(**device, *target,
-                    {tokens, 1024, 3072, f32, false, encoding}, repetitions);
+    for (int64_t tokens : {1, 4, 128, 512})
+      all.push_back({tokens, 1024, 3072, f32, false, encoding});
+  bool ok = true;
+  for (const Shape &shape : all)
+    if (std::to_string(shape.tokens) == only || *only == '\0')
+      ok &= measure(**device, *target, shape, repetitions);
   return ok ? 0 : 1;
 }

@@ -157,6 +157,18 @@ unsigned KernelCase::addStateView(unsigned input, Expectation after) {
   return index;
 }
 
+bool KernelCase::fit(const TargetDescription &target) {
+  if (panelWeights.empty())
+    return true;
+  int64_t rows = target.getPanelRows();
+  request.config["weight_panels"] = rows;
+  return rows != 0 && std::ranges::all_of(panelWeights, [&](unsigned weight) {
+           Tensor &tensor = arguments[weight];
+           tensor.panelRows = rows;
+           return tensor.shape[tensor.shape.size() - 2] % rows == 0;
+         });
+}
+
 double test::relativeTolerance(DataType type) {
   return type == DataType::F16    ? 0x1p-10
          : type == DataType::BF16 ? 0x1p-7

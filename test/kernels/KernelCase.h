@@ -3,6 +3,7 @@
 #define QUERN_TEST_KERNELS_KERNELCASE_H
 
 #include "codegen/Kernels/KernelRequest.h"
+#include "codegen/Targets/TargetDescription.h"
 
 #include <cstddef>
 #include <functional>
@@ -62,7 +63,8 @@ struct KernelCase {
   std::vector<Tensor> arguments;
   std::map<unsigned, Expectation> expected; ///< By argument.
   uint32_t tokens = 1, rows = 1;            ///< Counts of the run.
-  uint32_t subgroupSize = 0; ///< Of the targets that it is for; 0: any.
+  /// Weights that lie in panels; only for targets that have them.
+  std::vector<unsigned> panelWeights;
   /// Arguments that lie in the buffer of an earlier one.
   std::map<unsigned, unsigned> views;
 
@@ -71,6 +73,9 @@ struct KernelCase {
   unsigned addState(Tensor before, Expectation after);
   /// An earlier input once more, to be read and written.
   unsigned addStateView(unsigned input, Expectation after);
+  /// Lays weights in panels of the target; false if it has none or the rows
+  /// make none.
+  bool fit(const TargetDescription &target);
 };
 
 /// One unit in the last place of `type`, relative: what rounding to it (in any

@@ -58,9 +58,8 @@ static KernelCase makeLinear(const Shape &shape, Weights weights,
 
 /// Runs one case as often as Google Benchmark wants.
 static void runCase(benchmark::State &state, const Machine &machine,
-                    const KernelCase &kernelCase) {
-  if (kernelCase.subgroupSize &&
-      kernelCase.subgroupSize != machine.target.subgroupSize) {
+                    KernelCase &kernelCase) {
+  if (!kernelCase.fit(machine.target)) {
     state.SkipWithError("not for this target");
     return;
   }
@@ -123,7 +122,8 @@ static void registerAll(const Machine &machine) {
   for (const NamedCase &entry : getKernelCases())
     benchmark::RegisterBenchmark(("cases/" + entry.name).c_str(),
                                  [&machine, &entry](benchmark::State &state) {
-                                   runCase(state, machine, entry.make());
+                                   KernelCase kernelCase = entry.make();
+                                   runCase(state, machine, kernelCase);
                                  })
         ->MeasureProcessCPUTime()
         ->UseRealTime();

@@ -79,16 +79,14 @@ static void add(std::vector<NamedCase> &cases, LinearTypes types,
       {name, "linear", [=] { return makeLinear(types, shape, swiglu); }});
 }
 
-/// The same with the weight in panels of 8 rows.
+/// The same with the weight in panels.
 static void addPanels(std::vector<NamedCase> &cases, LinearTypes types,
                       LinearShape shape, bool swiglu = false) {
   add(cases, types, shape, swiglu);
   cases.back().name += "_panels";
   cases.back().make = [=] {
     KernelCase c = makeLinear(types, shape, swiglu);
-    c.arguments[1].panelRows = 8;
-    c.request.config["weight_panels"] = int64_t(8);
-    c.subgroupSize = 8;
+    c.panelWeights = {1};
     return c;
   };
 }

@@ -14,18 +14,31 @@ static std::string toLower(std::string text) {
   return text;
 }
 
+static bool hasFeatures(const DeviceInfo &device,
+                        const TargetDescription &target) {
+  return std::ranges::all_of(
+      target.requiredFeatures,
+      [&](const std::string &name) { return device.hasFeature(name); });
+}
+
 Result<TargetDescription> findTargetForDevice(const DeviceInfo &device) {
   std::string text = toLower(device.name + " " + device.driver);
+  std::optional<TargetDescription> best;
   for (std::string_view name : listTargets()) {
     QUERN_ASSIGN_OR_RETURN(TargetDescription target,
                            findTarget(std::string(name)));
-    if (target.api != device.api)
+    bool isNamed =
+        std::ranges::any_of(target.devices, [&](const std::string &pattern) {
+          return text.find(pattern) != std::string::npos;
+        });
+    if (target.api != device.api || !isNamed)
       continue;
-    for (const std::string &pattern : target.devices)
-      if (text.find(pattern) != std::string::npos)
-        return target;
+    // Of targets for one CPU a wider one, where its instructions are there.
+    if (!best || (hasFeatures(device, target) &&
+                  target.subgroupSize > best->subgroupSize))
+      best = std::move(target);
   }
-  return findTarget(device.api);
+  return best ? std::move(*best) : findTarget(device.api);
 }
 
 /// The first device that is hardware; software only where there is no other.
@@ -42,9 +55,7 @@ findBestDevice(const std::vector<DeviceInfo> &devices) {
 static void keepOwnVariant(TargetDescription &target,
                            const DeviceInfo &device) {
   auto fits = [&](const CPUVariant &variant) {
-    return std::ranges::all_of(
-        target.withVariant(variant).requiredFeatures,
-        [&](const std::string &name) { return device.hasFeature(name); });
+    return hasFeatures(device, target.withVariant(variant));
   };
   auto own = std::ranges::find_if(target.variants, fits);
   std::vector<CPUVariant> kept(own,

@@ -12,7 +12,7 @@ def Qwen_QuantizeActivationsOp : Qwen_Op<"quantize_activations",
     q = x * (127 / max|x|) rounded to even, from -127 to 127; all are 0 if all x
     are. `codes` has words of four codes, ordered for weights whose codes have
     `weight_bits` bits (getActivationElement in runtime/base/Encoding.h).
-    factors[t, g] is (scale, scale * sum of the group's codes).
+    factors[t, g] is (scale, sum of the group's codes).
 
     Example:
     ```mlir

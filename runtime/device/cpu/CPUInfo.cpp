@@ -67,7 +67,8 @@ DeviceInfo quern::cpu::describeCPU() {
   limits.maxStorageArguments = 64;
   limits.maxTexelArguments = 64;
   // Code names the instructions that it needs; its lanes are its own matter.
-  limits.subgroupSize = 8;
+  // Words of the widest registers:
+  limits.subgroupSize = info.hasFeature("x86-64-v4") ? 16 : 8;
   limits.minSubgroupSize = 4;
   limits.maxSubgroupSize = 64;
   limits.importAlignment = uint32_t(page);

@@ -19,7 +19,8 @@ using namespace quern;
 
 using Names = std::set<std::string>;
 
-static KernelRequest makeIntegerLinear(Encoding encoding) {
+static KernelRequest makeIntegerLinear(Encoding encoding,
+                                       int64_t panelRows = 8) {
   constexpr int64_t tokens = 8, inputs = 256, outputs = 64;
   return {"integer_linear",
           "integer_linear",
@@ -29,7 +30,7 @@ static KernelRequest makeIntegerLinear(Encoding encoding) {
            {ArgumentEffect::Write, DataType::F32, {tokens, outputs}}},
           {{"epilogue", std::string("none")},
            {"count", std::string("tokens")},
-           {"weight_panels", int64_t(8)}}};
+           {"weight_panels", panelRows}}};
 }
 
 namespace {
@@ -79,7 +80,8 @@ static std::map<std::string, Listing> compileAll(const char *spec,
   std::map<std::string, Listing> listings;
   TargetDescription target = *findTarget(spec);
   Result<CompiledKernel> kernel = KernelCompiler().compile(
-      makeIntegerLinear(encoding), target, {.dumpDir = "", .variants = true});
+      makeIntegerLinear(encoding, target.getPanelRows()), target,
+      {.dumpDir = "", .variants = true});
   EXPECT_TRUE(kernel.isOk()) << kernel.getStatus().getMessage();
   if (!kernel.isOk())
     return listings;
@@ -130,6 +132,14 @@ TEST(Variants, X86ProductsOfBytesWithSign) {
               {"vpmaddubsw", "vpsignb", "zmm"});
 }
 
+TEST(Variants, X86ProductsInWideRegisters) {
+  for (Encoding encoding : {Encoding::Q4, Encoding::Int8}) {
+    auto listings = compileAll("cpu-x86-64-v4", encoding);
+    ASSERT_EQ(listings.size(), 1u);
+    expectWords(listings[""], {"vpdpbusd", "zmm"}, {"vpmaddubsw", "vpsignb"});
+  }
+}
+
 TEST(Variants, ArmProducts) {
   for (Encoding encoding : {Encoding::Q4, Encoding::Int8}) {
     auto listings = compileAll("cpu-aarch64:all", encoding);
@@ -166,6 +176,7 @@ TEST(Variants, RefuseInstructionsThatTheCPULacks) {
             "'x86-64-v4' with its features lacks");
   errorOf("cpu-x86-64-v3", "x86-64-v2", ByteDot::Avx2);
   errorOf("cpu-x86-64-v3", "x86-64-v3", ByteDot::VnniInt8);
+  errorOf("cpu-x86-64-v3", "x86-64-v4", ByteDot::Vnni512);
   errorOf("cpu-x86-64-v3", "x86-64-v3", ByteDot::NeonDot);
   errorOf("cpu-aarch64", "generic", ByteDot::NeonDot);
   errorOf("cpu-aarch64", "generic", ByteDot::Avx2);

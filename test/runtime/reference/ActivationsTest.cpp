@@ -55,7 +55,7 @@ TEST(QuantizeActivations, RoundsByTheLargest) {
   std::vector<int32_t> codes(16, -1);
   quantizeActivations(x, 8, codes, factors);
   EXPECT_FLOAT_EQ(factors[0], 0.1f);
-  EXPECT_FLOAT_EQ(factors[1], 0.1f * (-127 + 3 + 64));
+  EXPECT_EQ(factors[1], -127 + 3 + 64);
   EXPECT_EQ(factors[2], 0);
   EXPECT_EQ(factors[3], 0);
   // Element 0 is byte 0 of word 0, element 1 that of word 1.
