@@ -20,6 +20,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -63,8 +64,11 @@ public:
 };
 
 struct EngineOptions {
+  using Clock = std::chrono::steady_clock;
   /// A run that takes longer is given up and the engine with it.
   std::chrono::nanoseconds timeout = std::chrono::minutes(10);
+  /// What generations are timed with, and so how deep `auto` drafts.
+  std::function<Clock::time_point()> now = Clock::now;
 };
 
 struct EngineStatistics {
@@ -85,6 +89,11 @@ public:
   const ModelGeometry &getGeometry() const { return model->getGeometry(); }
   const EngineStatistics &getStatistics() const { return statistics; }
   uint32_t getNumFreePages() const { return pages.getNumFree(); }
+  /// The time by the clock of the options.
+  EngineOptions::Clock::time_point now() const { return options.now(); }
+  double secondsSince(EngineOptions::Clock::time_point begin) const {
+    return std::chrono::duration<double>(now() - begin).count();
+  }
 
   /// Takes a free slot. ResourceExhausted when all are in use.
   Result<std::unique_ptr<Sequence>> createSequence();

@@ -3,7 +3,6 @@
 #include "runtime/engine/Generate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <string>
 
@@ -60,11 +59,6 @@ SamplingParameters quern::getSamplingDefaults(const Bundle &bundle) {
   return parameters;
 }
 
-static double secondsSince(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
-      .count();
-}
-
 /// How much of `keep` shared tokens to keep so that the draft layer knows all
 /// of them. Its row of a position depends on the token that follows.
 static uint32_t keepForDrafts(const Sequence &sequence,
@@ -111,15 +105,15 @@ Result<GenerateResult> quern::generate(Engine &engine, Sequence &sequence,
   Generation generation(sequence, prompt.subspan(result.reusedTokens), options,
                         &stream);
   QUERN_RETURN_IF_ERROR(scheduler.add(generation));
-  auto begin = std::chrono::steady_clock::now();
+  auto begin = engine.now();
   while (generation.isRunning()) {
     QUERN_RETURN_IF_ERROR(scheduler.step());
     if (generation.getNumGenerated() <= 1) {
-      result.prefillSeconds = secondsSince(begin);
+      result.prefillSeconds = engine.secondsSince(begin);
       if (generation.isPromptDone())
-        begin = std::chrono::steady_clock::now();
+        begin = engine.now();
     } else {
-      result.decodeSeconds = secondsSince(begin);
+      result.decodeSeconds = engine.secondsSince(begin);
     }
   }
   stream.finish();

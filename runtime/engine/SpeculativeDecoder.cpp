@@ -17,11 +17,6 @@ uint64_t SpeculationStatistics::getAccepted() const {
   return std::accumulate(accepted.begin(), accepted.end(), uint64_t(0));
 }
 
-static double secondsSince(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
-      .count();
-}
-
 SpeculativeDecoder::SpeculativeDecoder(Engine &engine,
                                        std::unique_ptr<Drafter> drafter)
     : engine(engine), drafter(std::move(drafter)) {}
@@ -42,7 +37,7 @@ uint32_t SpeculativeDecoder::chooseDepth(const Generation &generation) const {
 }
 
 Status SpeculativeDecoder::begin(const Generation &generation) {
-  begun = Clock::now();
+  begun = engine.now();
   if (!generation.isPromptDone())
     return Status::ok();
   Sequence &sequence = *generation.sequence;
@@ -71,7 +66,7 @@ Status SpeculativeDecoder::begin(const Generation &generation) {
 Status SpeculativeDecoder::takeResults(Generation &generation) {
   Sequence &sequence = *generation.sequence;
   const uint32_t before = sequence.getLength() - numTokens;
-  const double seconds = secondsSince(begun);
+  const double seconds = engine.secondsSince(begun);
   SpeculationStatistics &statistics = generation.speculation;
   uint32_t taken = 0, reached = 0, accepted = 0;
   for (bool goesOn = true; goesOn;) {
@@ -91,6 +86,7 @@ Status SpeculativeDecoder::takeResults(Generation &generation) {
   if (numTokens > 1) {
     ++statistics.rounds;
     statistics.tokens += taken;
+    statistics.depths += numTokens - 1;
   }
   if (generation.options.draftDepth == kAutoDraftDepth)
     engine.getDepthController().addRound(
@@ -107,10 +103,10 @@ Status SpeculativeDecoder::observe(const Generation &generation, uint32_t count,
   if (generation.options.draftDepth == kAutoDraftDepth &&
       !engine.getDepthController().isDrafting())
     return Status::ok(); // It costs as much as a draft.
-  Clock::time_point start = Clock::now();
+  auto start = engine.now();
   QUERN_RETURN_IF_ERROR(drafter->observe(*generation.sequence, count, next,
                                          generation.options.sampling));
-  observeSeconds = secondsSince(start);
+  observeSeconds = engine.secondsSince(start);
   return Status::ok();
 }
 

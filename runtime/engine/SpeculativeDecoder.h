@@ -15,7 +15,6 @@
 #include "runtime/engine/Engine.h"
 
 #include <array>
-#include <chrono>
 
 namespace quern {
 
@@ -25,6 +24,7 @@ class Generation;
 struct SpeculationStatistics {
   uint64_t rounds = 0; ///< Steps that checked drafts.
   uint64_t tokens = 0; ///< That they gave.
+  uint64_t depths = 0; ///< Drafts that they fed, summed.
   /// By depth: drafts that were compared, as those before them were right, and
   /// those of them that were right.
   std::array<uint64_t, kMaxDraftDepth> drafted = {}, accepted = {};
@@ -34,6 +34,9 @@ struct SpeculationStatistics {
   /// 0 without rounds.
   double getTokensPerRound() const {
     return rounds ? double(tokens) / double(rounds) : 0;
+  }
+  double getMeanDepth() const {
+    return rounds ? double(depths) / double(rounds) : 0;
   }
 };
 
@@ -55,7 +58,6 @@ public:
   Status finish(Generation &generation, uint32_t count);
 
 private:
-  using Clock = std::chrono::steady_clock;
   uint32_t chooseDepth(const Generation &generation) const;
   Status takeResults(Generation &generation);
   Status observe(const Generation &generation, uint32_t count, int32_t next);
@@ -64,7 +66,7 @@ private:
   std::unique_ptr<Drafter> drafter;
   std::array<int32_t, kMaxDraftDepth + 1> tokens = {}, results = {};
   uint32_t numTokens = 0;
-  Clock::time_point begun;
+  EngineOptions::Clock::time_point begun;
   double observeSeconds = 0; ///< Of the drafter, for the round that follows.
 };
 
