@@ -175,7 +175,9 @@ Status answerRequests(ModuleOp module, const TargetDescription &target,
   auto work = [&] {
     KernelCompiler compiler;
     for (size_t i = next++; i < requests.size(); i = next++) {
-      results[i] = answer(compiler, requests[i], target, options);
+      const TargetDescription *own =
+          options.schedule ? options.schedule(requests[i]) : nullptr;
+      results[i] = answer(compiler, requests[i], own ? *own : target, options);
       std::lock_guard lock(progressMutex);
       ++done;
       if (options.progress)

@@ -11,6 +11,7 @@
 
 #include "codegen/Bundle/EmitBundle.h"
 #include "codegen/CUDA/AssemblePtx.h"
+#include "codegen/Kernels/KernelRequest.h"
 #include "codegen/Targets/TargetDescription.h"
 #include "dialects/Exec/IR/ExecOps.h"
 
@@ -24,6 +25,9 @@ struct CodegenOptions {
   /// If set, IR and SPIR-V of each kernel are written to this folder, which is
   /// made if it does not exist.
   std::string dumpDir;
+  /// If set, gives the target to compile a request for, if it is not the
+  /// module's; called from several threads.
+  std::function<const TargetDescription *(const KernelRequest &)> schedule;
   /// If set, each kernel is also assembled for the target's `cubins`.
   const PtxAssembler *assembler = nullptr;
   /// Takes what the assembler warns of.

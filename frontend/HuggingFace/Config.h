@@ -138,6 +138,16 @@ struct ModelConfig {
   /// Keys that nothing here knows, one line each; they had no effect.
   std::vector<std::string> warnings;
 
+  /// Makes it the config of its first `count` layers; 0 or more than there are:
+  /// of all.
+  void keepLayers(int64_t count) {
+    if (count <= 0 || count >= numHiddenLayers)
+      return;
+    numHiddenLayers = count;
+    layerTypes.resize(size_t(count));
+    moeLayers.resize(size_t(count));
+  }
+
   bool operator==(const ModelConfig &) const = default;
 };
 

@@ -3,11 +3,13 @@
 
 #include "codegen/AnswerRequests.h"
 #include "codegen/Bundle/EmitBundle.h"
+#include "codegen/Tuning.h"
 #include "dialects/Qwen/IR/QwenOps.h"
 #include "frontend/Import.h"
 #include "passes/Pipelines.h"
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Escape.h"
+#include "runtime/base/File.h"
 #include "tools/compile/CheckpointInput.h"
 #include "tools/compile/CheckpointRows.h"
 #include "tools/compile/Diagnostics.h"
@@ -62,6 +64,7 @@ private:
   std::optional<Phase> lastPhase;
   DataType compute = DataType::F32;
   TargetDescription target;
+  std::optional<Tuning> tuning;
   std::optional<PtxAssembler> assembler;
   std::vector<std::string> notes; ///< For the end of the report.
   CheckpointInput input;
@@ -104,8 +107,15 @@ Status Compilation::readInput(const ModelDir &directory) {
   if (!options.compute.empty()) {
     QUERN_ASSIGN_OR_RETURN(compute, parseCompute(options.compute));
   }
+  if (!options.tuning.empty()) {
+    QUERN_ASSIGN_OR_RETURN(std::string text,
+                           readWholeFile(options.tuning, maxTuningBytes));
+    QUERN_ASSIGN_OR_RETURN(
+        tuning, Tuning::parse(text, quoteName(options.tuning), target));
+  }
   QUERN_ASSIGN_OR_RETURN(input,
                          readCheckpoint(directory, options.strictWeights));
+  input.config.keepLayers(int64_t(options.layers));
   return Status::ok();
 }
 
@@ -209,6 +219,11 @@ Status Compilation::generateKernels() {
   CodegenOptions codegen;
   codegen.assembler = assembler ? &*assembler : nullptr;
   codegen.warn = [&](const std::string &warning) { notes.push_back(warning); };
+  codegen.schedule = options.schedule;
+  if (tuning)
+    codegen.schedule = [&](const KernelRequest &request) {
+      return tuning->find(request);
+    };
   codegen.threads = options.threads;
   codegen.dumpDir = options.emitKernels;
   codegen.progress = [&](uint64_t done, uint64_t total) {

@@ -2,10 +2,13 @@
 #ifndef QUERN_TOOLS_COMPILE_COMPILEOPTIONS_H
 #define QUERN_TOOLS_COMPILE_COMPILEOPTIONS_H
 
+#include "codegen/Kernels/KernelRequest.h"
+#include "codegen/Targets/TargetDescription.h"
 #include "passes/Pipelines.h"
 #include "runtime/base/Status.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace quern {
@@ -21,6 +24,11 @@ struct CompileOptions {
   uint64_t slots = 4;      ///< Sequences that live at the same time.
   uint64_t pageSize = 32;  ///< Tokens of a KV page.
   uint64_t prefill = 512;  ///< Tokens of the prefill program.
+  /// What `quern tune` wrote for the target; empty: as the target says.
+  std::string tuning;
+  /// In its place: the target for a request, or null; from several threads.
+  std::function<const TargetDescription *(const KernelRequest &)> schedule;
+  uint64_t layers = 0; ///< Only so many, to measure kernels; 0: all.
   /// The assembler of CUDA code; empty: wherever it is found, if it is; "none":
   /// PTX alone.
   std::string ptxas;

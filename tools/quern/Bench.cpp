@@ -243,7 +243,7 @@ static Status checkOptions(const BenchOptions &options,
   return Status::ok();
 }
 
-Status tool::bench(const BenchOptions &options) {
+Result<BenchReport> tool::measure(const BenchOptions &options) {
   QUERN_ASSIGN_OR_RETURN(OpenModel model, openModel(options.open));
   Engine &engine = *model.engine;
   QUERN_RETURN_IF_ERROR(checkOptions(options, engine.getGeometry()));
@@ -267,8 +267,14 @@ Status tool::bench(const BenchOptions &options) {
     QUERN_RETURN_IF_ERROR(measureOnce(engine, *sequence, options, report));
   if (options.profile)
     QUERN_RETURN_IF_ERROR(profilePrograms(engine, *sequence, report));
+  report.sharesHostMemory = device.isSoftware || device.api == "cpu";
+  return report;
+}
+
+Status tool::bench(const BenchOptions &options) {
+  QUERN_ASSIGN_OR_RETURN(BenchReport report, measure(options));
   // What CPUs compute with reads this memory.
-  if (device.isSoftware || device.api == "cpu")
+  if (report.sharesHostMemory)
     report.readBandwidth = measureReadBandwidth();
   std::string text =
       options.json ? printReportJson(report) : printReport(report);

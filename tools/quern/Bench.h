@@ -52,6 +52,7 @@ struct KernelTime {
 
 struct BenchReport {
   std::string model, device, target;
+  bool sharesHostMemory = false; ///< The device computes with the host's.
   double loadSeconds = 0;
   uint64_t deviceBytes = 0;
   PhaseTime prefill, decode;
@@ -61,6 +62,9 @@ struct BenchReport {
   double readBandwidth = 0;
 };
 
+/// Loads a bundle and measures it.
+Result<BenchReport> measure(const BenchOptions &options);
+/// Prints what was measured.
 Status bench(const BenchOptions &options);
 
 /// Sums by kernel, longest first.

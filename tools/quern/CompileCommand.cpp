@@ -3,6 +3,7 @@
 #include "runtime/base/Encoding.h"
 #include "tools/compile/CompileOptions.h"
 #include "tools/quern/Commands.h"
+#include "tools/quern/ModelOptions.h"
 
 #include <CLI/CLI.hpp>
 
@@ -38,55 +39,62 @@ static void addQuantizeOptions(CLI::App &command, QuantizeOptions &options) {
   add("--quantize-draft", options.draft, "the draft (MTP) layers");
 }
 
+void tool::addModelOptions(CLI::App &command, CompileOptions &options) {
+  command
+      .add_option("checkpoint", options.checkpoint,
+                  "Folder with config.json, safetensors and tokenizer")
+      ->required();
+  command
+      .add_option("--target", options.target,
+                  "A target of `quern targets`, a JSON file, native, or "
+                  "cuda:ARCH,ARCH... for code of these NVIDIA architectures, "
+                  "cpu:VARIANT,... (or all, base) of these CPUs")
+      ->capture_default_str();
+  command
+      .add_option("--context", options.context, "Longest sequence in tokens")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 16 << 20));
+  command
+      .add_option("--slots", options.slots,
+                  "Sequences that live at the same time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  command
+      .add_option("--page-size", options.pageSize,
+                  "Tokens of a page of the KV cache")
+      ->capture_default_str()
+      ->check(CLI::IsMember({16, 32, 64}));
+  command
+      .add_option("--prefill", options.prefill,
+                  "Most tokens of one prefill step")
+      ->capture_default_str()
+      ->check(CLI::Range(16, 8192));
+  command
+      .add_option("--compute", options.compute,
+                  "Element type of activations and KV cache (default: what "
+                  "the target prefers)")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  addQuantizeOptions(command, options.quantize);
+  command
+      .add_option("--quantize-activations", options.quantizeActivations,
+                  "Inputs of quantised weights: int8 codes or as they are "
+                  "(default: int8 where the target multiplies bytes)")
+      ->check(CLI::IsMember({"int8", "keep"}));
+}
+
 void tool::addCompileCommand(CLI::App &app, Command &selected) {
   auto options = std::make_shared<CompileOptions>();
   CLI::App *command = app.add_subcommand(
       "compile", "Compiles a Hugging Face checkpoint into one bundle");
-  command
-      ->add_option("checkpoint", options->checkpoint,
-                   "Folder with config.json, safetensors and tokenizer")
-      ->required();
+  addModelOptions(*command, *options);
   command->add_option("-o,--output", options->output,
                       "The bundle (or with --compile-to the IR) to write");
-  command
-      ->add_option("--target", options->target,
-                   "A target of `quern targets`, a JSON file, native, or "
-                   "cuda:ARCH,ARCH... for code of these NVIDIA architectures, "
-                   "cpu:VARIANT,... (or all, base) of these CPUs")
-      ->capture_default_str();
-  command
-      ->add_option("--context", options->context, "Longest sequence in tokens")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 16 << 20));
-  command
-      ->add_option("--slots", options->slots,
-                   "Sequences that live at the same time")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
-  command
-      ->add_option("--page-size", options->pageSize,
-                   "Tokens of a page of the KV cache")
-      ->capture_default_str()
-      ->check(CLI::IsMember({16, 32, 64}));
-  command
-      ->add_option("--prefill", options->prefill,
-                   "Most tokens of one prefill step")
-      ->capture_default_str()
-      ->check(CLI::Range(16, 8192));
-  command
-      ->add_option("--compute", options->compute,
-                   "Element type of activations and KV cache (default: what "
-                   "the target prefers)")
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  command->add_option(
+      "--tuning", options->tuning,
+      "Schedules for single kernels that `quern tune` measured");
   command->add_option("--ptxas", options->ptxas,
                       "The assembler for CUDA targets, or none: PTX alone "
                       "(default: $QUERN_PTXAS, on PATH, that of a toolkit)");
-  addQuantizeOptions(*command, options->quantize);
-  command
-      ->add_option("--quantize-activations", options->quantizeActivations,
-                   "Inputs of quantised weights: int8 codes or as they are "
-                   "(default: int8 where the target multiplies bytes)")
-      ->check(CLI::IsMember({"int8", "keep"}));
   command->add_option("--compile-to", options->compileTo,
                       "Stop after import, graph, shape, quantize, lower or "
                       "memory and "
