@@ -1,4 +1,9 @@
 //===- Main.cpp - The quern command ---------------------------------------===//
+//
+// Built twice: quern runs bundles, quern-compiler has all commands. What the
+// first does not know it leaves to the second, if that lies beside it.
+//
+//===----------------------------------------------------------------------===//
 
 #include "runtime/base/Escape.h"
 #include "tools/quern/Commands.h"
@@ -9,6 +14,9 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
+#include <string_view>
+#include <unistd.h>
 
 using namespace quern;
 
@@ -30,6 +38,20 @@ static int runCommand(const tool::Command &command) {
   return Success;
 }
 
+#ifndef QUERN_WITH_COMPILER
+/// Becomes quern-compiler, which lies in the folder of this program; returns if
+/// it does not.
+static void startCompiler(char **argv) {
+  std::string path(4096, '\0');
+  ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
+  if (length <= 0 || size_t(length) == path.size())
+    return;
+  path.resize(path.rfind('/', size_t(length) - 1) + 1);
+  path += "quern-compiler";
+  ::execv(path.c_str(), argv);
+}
+#endif
+
 static int parseAndRun(int argc, char **argv) {
   CLI::App app("Compiles Qwen models ahead of time and runs them.", "quern");
   app.require_subcommand(1);
@@ -37,6 +59,15 @@ static int parseAndRun(int argc, char **argv) {
   tool::Command selected;
 #define QUERN_COMMAND(Name) tool::add##Name##Command(app, selected);
 #include "tools/quern/Commands.inc"
+#ifndef QUERN_WITH_COMPILER
+  bool isOwn = argc > 1 && !app.get_subcommands([&](CLI::App *command) {
+                                 return command->check_name(argv[1]);
+                               })
+                                .empty();
+  bool asksVersion = argc > 1 && std::string_view(argv[1]) == "--version";
+  if (!isOwn && !asksVersion)
+    startCompiler(argv);
+#endif
 
   try {
     app.parse(argc, argv);

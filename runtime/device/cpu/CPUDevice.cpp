@@ -44,9 +44,6 @@ Result<BufferHandle> CPUDevice::allocate(uint64_t size, MemoryKind kind) {
   if (data == MAP_FAILED)
     return resourceExhausted("can't allocate " + formatBytes(size) +
                              " of host memory");
-  constexpr uint64_t hugePage = uint64_t(2) << 20;
-  if (size >= hugePage)
-    (void)::madvise(data, size, MADV_HUGEPAGE); // Only faster.
   return buffers.insert(
       {static_cast<std::byte *>(data), size, /*imported=*/false, kind});
 }
