@@ -9,7 +9,8 @@
 //     "device": "AMD EPYC",
 //     "kernels": {
 //       "linear(read f32[1,1024], read bf16[4096,1024], write f32[1,4096]) "
-//       "{epilogue=none}": {"panels": {"tokens": 4, "width": 2, "streams": 2}}
+//       "{epilogue=none}": {"panels": {"tokens": 4, "width": 2, "streams": 2,
+//           "prefetch": 0}}
 //     }
 //   }
 //

@@ -51,24 +51,35 @@ static constexpr std::pair<uint32_t, uint32_t> registerTiles[] = {
 
 static void addPanels(CandidateList &list) {
   const TargetDescription &t = list.target;
-  Numbers ownPanels = {{"tokens", t.panelTokens},
-                       {"width", t.panelWidth},
-                       {"streams", t.panelStreams}};
-  Numbers ownInteger = {{"tokens", t.integerTokens}, {"width", t.integerWidth}};
-  for (auto [tokens, width] : registerTiles) {
-    list.add(
-        {"linear"}, "panels",
-        {{"tokens", tokens}, {"width", width}, {"streams", t.panelStreams}},
-        ownPanels);
-    list.add({"integer_linear"}, "integer_panels",
-             {{"tokens", tokens}, {"width", width}}, ownInteger);
-  }
-  for (uint32_t streams : {1, 2, 4, 6, 8})
-    list.add({"linear", "integer_linear"}, "panels",
+  auto addFloats = [&](uint32_t tokens, uint32_t width, uint32_t streams,
+                       uint32_t prefetch) {
+    list.add({"linear"}, "panels",
+             {{"tokens", tokens},
+              {"width", width},
+              {"streams", streams},
+              {"prefetch", prefetch}},
              {{"tokens", t.panelTokens},
               {"width", t.panelWidth},
-              {"streams", streams}},
-             ownPanels);
+              {"streams", t.panelStreams},
+              {"prefetch", t.panelPrefetch}});
+  };
+  auto addCodes = [&](uint32_t tokens, uint32_t width, uint32_t prefetch) {
+    list.add({"integer_linear"}, "integer_panels",
+             {{"tokens", tokens}, {"width", width}, {"prefetch", prefetch}},
+             {{"tokens", t.integerTokens},
+              {"width", t.integerWidth},
+              {"prefetch", t.integerPrefetch}});
+  };
+  for (auto [tokens, width] : registerTiles) {
+    addFloats(tokens, width, t.panelStreams, t.panelPrefetch);
+    addCodes(tokens, width, t.integerPrefetch);
+  }
+  for (uint32_t streams : {1, 2, 6, 8})
+    addFloats(t.panelTokens, t.panelWidth, streams, t.panelPrefetch);
+  for (uint32_t prefetch : {0, 1024, 2048, 4096, 8192}) {
+    addFloats(t.panelTokens, t.panelWidth, t.panelStreams, prefetch);
+    addCodes(t.integerTokens, t.integerWidth, prefetch);
+  }
 }
 
 static void addTiles(CandidateList &list) {

@@ -84,6 +84,7 @@ private:
     QUERN_RETURN_IF_ERROR(k.setCountedGrid(linear.tokens, 1));
     columns.place(k.getGroup(0), /*apart=*/true);
     addArguments();
+    panels->readsFromMemory = true;
     experts = k.getInput("experts");
     return Status::ok();
   }

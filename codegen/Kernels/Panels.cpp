@@ -10,6 +10,13 @@ RegisterTile quern::getRegisterTile(const TargetDescription &target,
   return {target.panelTokens, target.panelWidth};
 }
 
+void quern::prefetchWords(const InputBuffer &weight, Expression index,
+                          int64_t count, int64_t lanes) {
+  constexpr int64_t lineWords = 64 / 4;
+  for (int64_t word = 0; word < count * lanes; word += lineWords)
+    weight.prefetch(index + double(word));
+}
+
 std::unique_ptr<PanelProducts> quern::createPanelProducts(KernelBuilder &k,
                                                           const Linear &linear,
                                                           PanelInputs inputs) {
@@ -130,6 +137,7 @@ Status quern::buildPanelLinear(KernelBuilder &k, const Linear &linear,
   }
   std::unique_ptr<PanelProducts> panels =
       createPanelProducts(k, linear, inputs);
+  panels->readsFromMemory = isFew;
   OutputBuffer out = columns.getOutput();
   Expressions products = panels->compute(numbers, k.index(0), columns.numbers);
   for (int64_t t = 0; t != tokens; ++t)

@@ -38,7 +38,15 @@ public:
   virtual Expressions compute(llvm::ArrayRef<Expression> tokens,
                               Expression matrix,
                               llvm::ArrayRef<Expression> panels) = 0;
+
+  /// Set if each weight is read once, so that it comes from memory: it is asked
+  /// for ahead, where the target says so.
+  bool readsFromMemory = false;
 };
+
+/// Asks for `count` words of each lane of a panel, from `index` on.
+void prefetchWords(const InputBuffer &weight, Expression index, int64_t count,
+                   int64_t lanes);
 std::unique_ptr<PanelProducts> createDensePanelProducts(KernelBuilder &k,
                                                         const Linear &linear);
 std::unique_ptr<PanelProducts> createIntegerPanelProducts(KernelBuilder &k,

@@ -165,10 +165,12 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
       panels.read("tokens", target.panelTokens, 1, 16);
       panels.read("width", target.panelWidth, 1, 16);
       panels.read("streams", target.panelStreams, 1, 16);
+      panels.read("prefetch", target.panelPrefetch, 0, 1 << 16);
     });
     reader.readObject("integer_panels", [&](ObjectReader &panels) {
       panels.read("tokens", target.integerTokens, 1, 16);
       panels.read("width", target.integerWidth, 1, 16);
+      panels.read("prefetch", target.integerPrefetch, 0, 1 << 16);
     });
   }
   reader.readObject("attention", [&](ObjectReader &attention) {

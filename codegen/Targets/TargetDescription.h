@@ -89,11 +89,13 @@ struct TargetDescription {
   /// subgroup has lanes. Tokens and panels of a register tile, and panels that
   /// steps of few tokens read side by side.
   uint32_t panelTokens = 4, panelWidth = 2, panelStreams = 4;
+  /// How many bytes ahead such steps ask for a panel; 0: not at all.
+  uint32_t panelPrefetch = 0;
   /// Only for CPUs: with some, quantised weights are multiplied with int8
   /// activations.
   ByteDot byteDot = ByteDot::None;
-  /// Tokens and panels of a tile of those products.
-  uint32_t integerTokens = 4, integerWidth = 1;
+  /// Tokens and panels of a tile of those products, and panelPrefetch.
+  uint32_t integerTokens = 4, integerWidth = 1, integerPrefetch = 0;
   /// Tokens, and rows (query heads of one key head, of all these tokens), that
   /// share one pass over the keys; the tighter limit counts.
   uint32_t attentionTokens = 4, attentionRows = 8;

@@ -64,8 +64,8 @@ TEST(Tuning, ChangesOnlyTheKernelsThatItNames) {
 /// Variants and cubins come from the command line, not from the file.
 TEST(Tuning, KeepsWhatWasChosen) {
   TargetDescription target = *findTarget("cpu-x86-64-v3:avxvnni");
-  Result<TargetDescription> changed = changeSchedule(
-      target, R"({"panels": {"tokens": 2, "width": 2, "streams": 1}})");
+  Result<TargetDescription> changed = changeSchedule(target, R"({"panels":
+                   {"tokens": 2, "width": 2, "streams": 1, "prefetch": 0}})");
   ASSERT_TRUE(changed.isOk()) << changed.getStatus().getMessage();
   EXPECT_EQ(changed->panelStreams, 1u);
   ASSERT_EQ(changed->variants.size(), 1u);
