@@ -112,6 +112,9 @@ static void addQuantize(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createQuantizeWeightsPass(quantize));
   if (options.quantizeActivations)
     pm.addPass(createQuantizeActivationsPass());
+  // Before Lower, likewise.
+  if (options.quantizeKVCache)
+    pm.addPass(createQuantizeKVCachePass());
 }
 
 static void addLower(OpPassManager &pm, const PipelineOptions &options) {
@@ -224,6 +227,10 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
       *this, "quantize-activations",
       llvm::cl::desc("Multiply quantised weights with int8 activations"),
       llvm::cl::init(false)};
+  Option<bool> quantizeKVCache{
+      *this, "quantize-kv-cache",
+      llvm::cl::desc("Make the rows of key and value caches int8 codes"),
+      llvm::cl::init(false)};
   Option<Phase> to{
       *this, "to", llvm::cl::desc("Last phase to run"),
       llvm::cl::init(Phase::Memory),
@@ -231,7 +238,8 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
           clEnumValN(Phase::Import, "import", "as the frontend emits it"),
           clEnumValN(Phase::Graph, "graph", "fused ops"),
           clEnumValN(Phase::Shape, "shape", "one function per program"),
-          clEnumValN(Phase::Quantize, "quantize", "types of weights"),
+          clEnumValN(Phase::Quantize, "quantize",
+                     "types of weights and caches"),
           clEnumValN(Phase::Lower, "lower", "exec programs"),
           clEnumValN(Phase::Memory, "memory", "offsets and barriers"))};
 
@@ -251,6 +259,7 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
     options.quantize = {quantizeWeights, quantizeEmbedding, quantizeHead,
                         quantizeRouter, quantizeDraft};
     options.quantizeActivations = quantizeActivations;
+    options.quantizeKVCache = quantizeKVCache;
     return options;
   }
 };

@@ -26,7 +26,7 @@ enum class Phase {
   Import,   ///< as the frontend emits it, checked
   Graph,    ///< fused ops, any number of tokens
   Shape,    ///< one function per program, static shapes
-  Quantize, ///< weights with the types that they are stored with
+  Quantize, ///< weights and caches with the types that they are stored with
   Lower,    ///< exec programs with kernel requests
   Memory,   ///< arena offsets and barriers: ready for codegen
 };
@@ -60,6 +60,7 @@ struct PipelineOptions {
   int64_t panelRows = 0;           ///< see --exec-pack-panels
   QuantizeOptions quantize = {};
   bool quantizeActivations = false; ///< see --qwen-quantize-activations
+  bool quantizeKVCache = false;     ///< see --qwen-quantize-kv-cache
 };
 
 /// Adds the passes of one phase. The manager is anchored on builtin.module.

@@ -1,9 +1,9 @@
 //===- Activations.cpp - int8 codes of activations ------------------------===//
 #include "runtime/base/Encoding.h"
+#include "runtime/base/Int8Rows.h"
 #include "runtime/reference/Reference.h"
 
-#include <algorithm>
-#include <cmath>
+#include <array>
 #include <vector>
 
 using namespace quern;
@@ -13,25 +13,20 @@ static constexpr unsigned kWords = kGroupSize / 4;
 void reference::quantizeActivations(Floats x, unsigned weightBits,
                                     std::span<int32_t> codes, Output factors) {
   for (size_t g = 0; g != x.size() / kGroupSize; ++g) {
-    Floats group = x.subspan(g * kGroupSize, kGroupSize);
-    float largest = 0;
-    for (float value : group)
-      largest = std::max(largest, std::fabs(value));
-    float inverse = largest > 0 ? 127 / largest : 0;
+    std::array<int8_t, kGroupSize> rounded;
+    float scale = encodeInt8Row(x.subspan(g * kGroupSize, kGroupSize), rounded);
     float total = 0;
     for (unsigned word = 0; word != kWords; ++word) {
       uint32_t bytes = 0;
       for (unsigned byte = 0; byte != 4; ++byte) {
-        float code = std::nearbyint(
-            group[getActivationElement(weightBits, word, byte)] * inverse);
+        int8_t code = rounded[getActivationElement(weightBits, word, byte)];
         total += code;
-        bytes |= static_cast<uint32_t>(
-                     static_cast<uint8_t>(static_cast<int8_t>(code)))
+        bytes |= static_cast<uint32_t>(static_cast<uint8_t>(code))
                  << (8 * byte);
       }
       codes[g * kWords + word] = static_cast<int32_t>(bytes);
     }
-    factors[2 * g] = largest / 127;
+    factors[2 * g] = scale;
     factors[2 * g + 1] = total;
   }
 }

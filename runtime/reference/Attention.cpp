@@ -1,4 +1,5 @@
 //===- Attention.cpp - rotation, paged cache, attention -------------------===//
+#include "runtime/base/Int8Rows.h"
 #include "runtime/base/Numeric.h"
 #include "runtime/reference/Reference.h"
 
@@ -79,10 +80,12 @@ Status reference::cacheAppend(Floats k, Floats v, const Placement &placement,
         return std::move(row).takeStatus().withContext("token " +
                                                        std::to_string(t));
       size_t from = (t * shape.heads + head) * headDim;
-      std::ranges::copy(k.subspan(from, headDim),
-                        keyCache.begin() + *row * headDim);
-      std::ranges::copy(v.subspan(from, headDim),
-                        valueCache.begin() + *row * headDim);
+      for (auto [source, cache] : {std::pair(k, keyCache), {v, valueCache}}) {
+        Output stored = cache.subspan(*row * headDim, headDim);
+        std::ranges::copy(source.subspan(from, headDim), stored.begin());
+        if (shape.int8Rows)
+          roundToInt8Row(stored);
+      }
     }
   return Status::ok();
 }
@@ -168,6 +171,6 @@ Status reference::qkNormRopeAppend(const QkNormRope &operands,
   rope(normedQ, operands.heads, shape.headDim, operands.table,
        operands.rotaryDim, type, q);
   rope(normedK, shape.heads, shape.headDim, operands.table, operands.rotaryDim,
-       type, k);
+       shape.int8Rows ? DataType::F32 : type, k);
   return cacheAppend(k, v, placement, shape, keyCache, valueCache);
 }

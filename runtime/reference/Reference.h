@@ -141,6 +141,9 @@ struct CacheShape {
   int64_t heads;
   int64_t pageSize;
   int64_t headDim;
+  /// Rows are int8 codes with a scale (runtime/base/Int8Rows.h); caches hold
+  /// the numbers that these stand for.
+  bool int8Rows = false;
 
   int64_t entrySize() const { return heads * headDim; }
   int64_t size() const { return pages * pageSize * entrySize(); }
@@ -174,7 +177,8 @@ struct QkNormRope {
 };
 
 /// Norm and rotation of queries (into q [T, heads, headDim]) and keys, append
-/// of keys and values; nothing is rounded between norm and rotation.
+/// of keys and values; nothing is rounded between norm and rotation, and keys
+/// only once: to `type`, or to codes.
 Status qkNormRopeAppend(const QkNormRope &operands, const Placement &placement,
                         const CacheShape &shape, DataType type, Output keyCache,
                         Output valueCache, Output q);

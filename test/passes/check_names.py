@@ -1,4 +1,4 @@
-"""Every pass of Passes.td has one name: class, file, flag and test agree.
+"""Every pass of passes/*.td has one name: class, file, flag and test agree.
 
 Usage: check_names.py SOURCE_DIR
 """
@@ -8,11 +8,11 @@ import re
 import sys
 
 source = pathlib.Path(sys.argv[1])
-text = (source / "passes/Passes.td").read_text()
+text = "".join(path.read_text() for path in source.glob("passes/*.td"))
 passes = re.findall(r'def (\w+)Pass\s*:\s*Pass<"([\w-]+)"', text)
 errors = []
 if not passes:
-    errors.append("no pass found in passes/Passes.td")
+    errors.append("no pass found in passes/*.td")
 for name, flag in passes:
     dialect, _, kebab = flag.partition("-")
     if dialect not in ("qwen", "exec") or kebab.replace("-", "") != name.lower():

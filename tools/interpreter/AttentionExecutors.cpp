@@ -7,9 +7,10 @@ using namespace quern;
 using Results = Executor::Results;
 
 reference::CacheShape Executor::cacheShape(FlatSymbolRefAttr cache) {
-  ArrayRef<int64_t> shape =
-      interpreter.getStateOp(cache).getTensorType().getShape();
-  return {shape[0], shape[1], shape[2], shape[3]};
+  RankedTensorType type = interpreter.getStateOp(cache).getTensorType();
+  ArrayRef<int64_t> shape = type.getShape();
+  return {shape[0], shape[1], shape[2], shape[3],
+          isa<qwen::Int8RowsType>(type.getElementType())};
 }
 
 reference::Placement Executor::placement(unsigned first) const {

@@ -96,8 +96,8 @@ def Exec_BufferType : Exec_Type<"Buffer", "buffer"> {
   let summary = "device memory that holds one dense row-major tensor";
   let description = [{
     Example: `!exec.buffer<tensor<1x1024xf32>>`. The tensor type is ranked and
-    static, its element type an integer or float of whole bytes, or of a weight
-    !qwen.encoded.
+    static, its element type an integer or float of whole bytes, of a weight
+    !qwen.encoded, or of a cache !qwen.int8_rows.
   }];
   let parameters = (ins "::mlir::RankedTensorType":$tensor);
   let assemblyFormat = "`<` $tensor `>`";

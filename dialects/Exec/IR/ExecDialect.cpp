@@ -58,6 +58,13 @@ verifyBufferTensor(function_ref<InFlightDiagnostic()> emitError,
     // No encoding takes more bytes than this.
     element = Float32Type::get(tensor.getContext());
   }
+  if (isa<qwen::Int8RowsType>(element)) {
+    if (tensor.getRank() < 2 || tensor.getShape().back() % kInt8RowUnit != 0)
+      return emitError() << "expected matrices with rows of a multiple of "
+                         << kInt8RowUnit << " elements, found " << tensor;
+    // Codes, scales and what fills a block take no more than this.
+    element = Float32Type::get(tensor.getContext());
+  }
   if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8 != 0)
     return emitError() << "expected elements of whole bytes, found " << tensor;
   int64_t bytes = element.getIntOrFloatBitWidth() / 8;
@@ -73,6 +80,13 @@ verifyBufferTensor(function_ref<InFlightDiagnostic()> emitError,
 }
 
 int64_t quern::exec::getSizeInBytes(RankedTensorType type) {
+  if (isa<qwen::Int8RowsType>(type.getElementType())) {
+    ArrayRef<int64_t> matrix = type.getShape().take_back(2);
+    return static_cast<int64_t>(
+        Int8Rows(type.getNumElements() / (matrix[0] * matrix[1]), matrix[0],
+                 matrix[1])
+            .bytes());
+  }
   Encoding encoding = qwen::getEncoding(type.getElementType());
   if (encoding == Encoding::None)
     return type.getNumElements() * (type.getElementTypeBitWidth() / 8);

@@ -445,6 +445,9 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
         tensor.getShape().back() != expected.getShape().back())
       return report("argument " + Twine(index) + ":")
              << " expected rows as in " << expected << ", found " << tensor;
+    if (isa<qwen::Int8RowsType>(tensor.getElementType()) && tensor != expected)
+      return report("argument " + Twine(index) + ":")
+             << " expected matrices as in " << expected << ", found " << tensor;
     if (argument.isWritten() && !isWritable(operand))
       return report("argument " + Twine(index) +
                     " is written by the kernel, but the buffer is read-only");

@@ -37,8 +37,8 @@ namespace quern::exec {
 /// Every buffer starts at a multiple of this many bytes and is padded to one.
 constexpr int64_t kBufferAlignment = 256;
 
-/// Bytes of a static tensor with elements of whole bytes or of an encoding,
-/// without padding.
+/// Bytes of a static tensor with elements of whole bytes, of an encoding or of
+/// int8 rows, without padding.
 int64_t getSizeInBytes(mlir::RankedTensorType type);
 
 /// `bytes` rounded up to kBufferAlignment.

@@ -8,17 +8,33 @@ using namespace quern::qwen::detail;
 using Effects =
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
 
-/// Checks both caches of an op; entries are `heads` x `headDim` of `element`.
+/// Checks both caches of an op; entries are `heads` x `headDim` of `element`,
+/// or both have int8 rows.
 template <typename Op>
 static LogicalResult verifyCaches(Op op, SymbolTableCollection &symbols,
                                   int64_t heads, int64_t headDim,
                                   Type element) {
   int64_t entry[] = {heads, headDim};
   if (failed(verifyCache(op, symbols, op.getKeyCacheAttr(), StateKind::KeyCache,
-                         entry, element)))
+                         entry, element)) ||
+      failed(verifyCache(op, symbols, op.getValueCacheAttr(),
+                         StateKind::ValueCache, entry, element)))
     return failure();
-  return verifyCache(op, symbols, op.getValueCacheAttr(), StateKind::ValueCache,
-                     entry, element);
+  Operation *caches[] = {
+      symbols.lookupNearestSymbolFrom(op, op.getKeyCacheAttr()),
+      symbols.lookupNearestSymbolFrom(op, op.getValueCacheAttr())};
+  auto hasInt8Rows = [](Operation *cache) {
+    return isa<Int8RowsType>(
+        cast<StateOp>(cache).getTensorType().getElementType());
+  };
+  if (hasInt8Rows(caches[0]) == hasInt8Rows(caches[1]))
+    return success();
+  InFlightDiagnostic diagnostic =
+      op.emitOpError("has int8 rows in one of its caches, expected them in "
+                     "both or in none");
+  for (Operation *cache : caches)
+    diagnostic.attachNote(cache->getLoc()) << "state declared here";
+  return diagnostic;
 }
 
 template <typename Op> static void addCacheWrites(Op op, Effects &effects) {

@@ -18,8 +18,8 @@ def Qwen_CacheAppendOp : Qwen_StateAccessOp<"cache_append"> {
     For every token t with p = positions[t], head h and page = page_table[
     slots[t]][p / page_size]: key_cache[page, h, p mod page_size] = k[t, h] and
     value_cache[page, h, p mod page_size] = v[t, h]. What a head reads of a page
-    is contiguous. Values are stored as they are. Two tokens of a
-    step never share slot and position.
+    is contiguous. Values are stored as they are, or rounded to codes if a cache
+    has int8 rows. Two tokens of a step never share slot and position.
 
     Example:
     ```mlir
@@ -103,7 +103,8 @@ def Qwen_QkNormRopeAppendOp : Qwen_StateAccessOp<"qk_norm_rope_append"> {
     features. q = rope(rms_norm(queries, q_norm), table), k =
     rope(rms_norm(keys, k_norm), table); k and the values are appended as by
     qwen.cache_append, q is the result. Between norm and rotation nothing is
-    rounded: only q, k and v are, once. With `gated`, Hq gate heads stand
+    rounded: only q, k and v are, once (k to codes if its cache has int8
+    rows). With `gated`, Hq gate heads stand
     between the queries and the keys and are left alone. Formed by graph passes.
 
     Example:

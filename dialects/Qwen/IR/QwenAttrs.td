@@ -52,7 +52,7 @@ def Qwen_ModelAttr : AttrDef<Qwen_Dialect, "Model"> {
     tokens that one slot can hold, `num_slots` the sequences that live at the
     same time, `page_size` the tokens of a cache page and `num_pages` the pages
     shared by all slots. `compute` is the element type of normed activations,
-    linear outputs and caches.
+    linear outputs and, unless they are quantised, caches.
 
     ```mlir
     #qwen.model<family = "qwen3", num_hidden_layers = 4, vocab_size = 512,

@@ -7,6 +7,7 @@
 #define QUERN_DIALECTS_QWEN_IR_QWENDIALECT_H
 
 #include "runtime/base/Encoding.h"
+#include "runtime/base/Int8Rows.h"
 
 #include "mlir/IR/Attributes.h"
 #include "mlir/IR/BuiltinTypes.h"

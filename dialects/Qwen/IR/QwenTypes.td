@@ -1,6 +1,6 @@
 //===- QwenTypes.td - types of the qwen dialect ------------*- tablegen -*-===//
 //
-// The one type of the dialect, and the tensors that its ops take.
+// The types of the dialect, and the tensors that its ops take.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUERN_DIALECTS_QWEN_IR_QWENTYPES_TD
@@ -29,6 +29,20 @@ def Qwen_EncodedType : TypeDef<Qwen_Dialect, "Encoded"> {
   }];
   let parameters = (ins Qwen_EncodingParameter:$encoding);
   let assemblyFormat = "`<` $encoding `>`";
+}
+
+def Qwen_Int8RowsType : TypeDef<Qwen_Dialect, "Int8Rows"> {
+  let mnemonic = "int8_rows";
+  let summary = "the element type of a cache of int8 codes";
+  let description = [{
+    Each row (the last dimension, a multiple of 16) of a tensor of this element
+    type holds int8 codes and one f32 scale: value = scale * code.
+    runtime/base/Int8Rows.h says how rows are rounded and how they lie in
+    memory. Only key and value caches are of this type: their rows are the
+    elements of a head at one position.
+
+    Example: `tensor<64x2x16x32x!qwen.int8_rows>`.
+  }];
 }
 
 defvar Qwen_ComputeTypes = [F32, F16, BF16];
@@ -84,6 +98,15 @@ def Qwen_StaticTensor
                       ".hasStaticShape()">]>,
            "static ranked tensor of 32-bit float or 16-bit float or bfloat16 "
            "values",
+           "::mlir::RankedTensorType">;
+
+def Qwen_StateTensor
+    : Type<And<[RankedTensorOf<!listconcat(Qwen_ComputeTypes,
+                                           [Qwen_Int8RowsType])>.predicate,
+                CPred<"::llvm::cast<::mlir::ShapedType>($_self)"
+                      ".hasStaticShape()">]>,
+           "static ranked tensor of 32-bit float or 16-bit float or bfloat16 "
+           "values or int8 rows",
            "::mlir::RankedTensorType">;
 
 #endif

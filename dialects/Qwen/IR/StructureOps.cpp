@@ -54,6 +54,18 @@ LogicalResult StateOp::verify() {
     return emitOpError() << "of kind " << stringifyStateKind(getKind())
                          << " has rank " << getTensorType().getRank()
                          << ", expected " << rank << ": " << layout;
+  bool isCache =
+      getKind() == StateKind::KeyCache || getKind() == StateKind::ValueCache;
+  if (isa<Int8RowsType>(getTensorType().getElementType())) {
+    if (!isCache)
+      return emitOpError() << "of kind " << stringifyStateKind(getKind())
+                           << " has int8 rows, which only caches have";
+    if (getTensorType().getShape().back() % kInt8RowUnit != 0)
+      return emitOpError() << "has int8 rows of "
+                           << getTensorType().getShape().back()
+                           << " elements, expected a multiple of "
+                           << kInt8RowUnit;
+  }
   bool isDelta = getKind() == StateKind::Recurrent ||
                  getKind() == StateKind::DeltaKeys ||
                  getKind() == StateKind::DeltaUpdates ||

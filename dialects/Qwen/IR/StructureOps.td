@@ -56,8 +56,10 @@ def Qwen_StateOp : Qwen_Op<"state", [Symbol]> {
     tensor<slots x Hv x Dk x Dv>, `convolution` tensor<slots x ring x channels>,
     `delta_keys` tensor<slots x ring x Hk x Dk>, `delta_updates`
     tensor<slots x ring x Hv x Dv> and `delta_decays` tensor<slots x ring x Hv>;
-    position p lies in row p mod ring. All of them but `convolution` are f32. A
-    state is all zeros before the first step.
+    position p lies in row p mod ring. All of them but `convolution` are f32.
+    Caches have the type of activations or are int8 codes with a scale for each
+    row (!qwen.int8_rows, see --qwen-quantize-kv-cache). A state is all zeros
+    before the first step.
 
     Example:
     ```mlir
@@ -65,7 +67,7 @@ def Qwen_StateOp : Qwen_Op<"state", [Symbol]> {
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Qwen_StateKindAttr:$kind,
-                       TypeAttrOf<Qwen_StaticTensor>:$type);
+                       TypeAttrOf<Qwen_StateTensor>:$type);
   let assemblyFormat = "$sym_name $kind `:` $type attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{

@@ -154,7 +154,8 @@ LogicalResult verifyCache(Operation *op, SymbolTableCollection &symbols,
     return failure();
   RankedTensorType type = state.getTensorType();
   int64_t found[] = {type.getDimSize(1), type.getDimSize(3)};
-  if (ArrayRef(found) == entry && type.getElementType() == element)
+  if (ArrayRef(found) == entry && (type.getElementType() == element ||
+                                   isa<Int8RowsType>(type.getElementType())))
     return success();
   InFlightDiagnostic diagnostic = op->emitOpError()
                                   << "state " << name << " has entries "

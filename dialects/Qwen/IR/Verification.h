@@ -36,7 +36,7 @@ mlir::LogicalResult verifyStackedWeights(mlir::Operation *op,
                                          int64_t inputs, int64_t outputs);
 
 /// Checks that `name` is a qwen.state of kind `kind` whose entries are
-/// `entry` (heads x head_dim, element type as stored).
+/// `entry` (heads x head_dim) of `element` or of int8 rows.
 mlir::LogicalResult verifyCache(mlir::Operation *op,
                                 mlir::SymbolTableCollection &symbols,
                                 mlir::FlatSymbolRefAttr name, StateKind kind,

@@ -58,3 +58,15 @@ exec.program @p kind decode tokens 1 rows 1 {
   // expected-error @+1 {{argument 0: the kernel reads panels of 0 rows, the weight has 8}}
   exec.dispatch @k(%w, %x) : !exec.buffer<tensor<8x4xf32>>, !exec.buffer<tensor<4xf32>>
 }
+
+// -----
+
+// Where the scales of int8 rows lie depends on the last two dimensions.
+qwen.state @s key_cache : tensor<4x2x8x16x!qwen.int8_rows>
+// expected-note @+1 {{the kernel}}
+exec.kernel @k family "f" arguments [#exec.argument<readwrite, tensor<8x2x4x16x!qwen.int8_rows>>] config {}
+exec.program @p kind decode tokens 1 rows 1 {
+  %s = exec.state_ref @s : !exec.buffer<tensor<4x2x8x16x!qwen.int8_rows>>
+  // expected-error @+1 {{argument 0: expected matrices as in 'tensor<8x2x4x16x!qwen.int8_rows>', found 'tensor<4x2x8x16x!qwen.int8_rows>'}}
+  exec.dispatch @k(%s) : !exec.buffer<tensor<4x2x8x16x!qwen.int8_rows>>
+}

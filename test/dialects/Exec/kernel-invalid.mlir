@@ -85,3 +85,13 @@ exec.kernel @k family "f" arguments [#exec.argument<write, tensor<4xf32>>] confi
             grid = [5, 1, 1], grid_count = tokens, grid_axis = 0,
             grid_tile = 4294967296, grid_scale = 1, subgroup_size = 0,
             workgroup_memory = 0, accesses = [storage_buffer]>
+
+// -----
+
+// expected-error @below {{expected matrices with rows of a multiple of 16 elements, found 'tensor<2x4x24x!qwen.int8_rows>'}}
+exec.kernel @k family "f" arguments [#exec.argument<write, tensor<2x4x24x!qwen.int8_rows>>] config {}
+
+// -----
+
+// expected-error @below {{expected matrices with rows of a multiple of 16 elements, found 'tensor<16x!qwen.int8_rows>'}}
+exec.kernel @k family "f" arguments [#exec.argument<write, tensor<16x!qwen.int8_rows>>] config {}

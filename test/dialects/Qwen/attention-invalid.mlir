@@ -145,3 +145,25 @@ func.func @f(%q: tensor<4x2x4xf32>, %g: tensor<3x8xf32>, %s: tensor<4xi32>, %t: 
   qwen.attention %q, @k, @v, %s, %s, %t gate %g : tensor<3x8xf32> {scale = 1.0} : tensor<4x2x4xf32>, tensor<4xi32>, tensor<4xi32>, tensor<2x4xi32>
   return
 }
+
+// -----
+
+// expected-note @below {{state declared here}}
+qwen.state @k key_cache : tensor<8x2x16x32x!qwen.int8_rows>
+func.func @f(%k: tensor<?x2x16xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
+  // expected-error @below {{'qwen.cache_append' op state @k has entries 2x32 of '!qwen.int8_rows', expected 2x16 of 'f32'}}
+  qwen.cache_append @k, @v, %k, %k, %s, %s, %t : tensor<?x2x16xf32>, tensor<?x2x16xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  return
+}
+
+// -----
+
+// expected-note @below {{state declared here}}
+qwen.state @k key_cache : tensor<8x2x16x16x!qwen.int8_rows>
+// expected-note @below {{state declared here}}
+qwen.state @v value_cache : tensor<8x2x16x16xf32>
+func.func @f(%q: tensor<?x4x16xf32>, %s: tensor<?xi32>, %t: tensor<2x4xi32>) {
+  // expected-error @below {{'qwen.attention' op has int8 rows in one of its caches, expected them in both or in none}}
+  qwen.attention %q, @k, @v, %s, %s, %t {scale = 0.5} : tensor<?x4x16xf32>, tensor<?xi32>, tensor<?xi32>, tensor<2x4xi32>
+  return
+}

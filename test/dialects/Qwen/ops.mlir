@@ -17,6 +17,10 @@ module attributes {qwen.model = #qwen.model<family = "qwen3",
   qwen.state @k_cache key_cache : tensor<8x2x16x4xbf16>
   // CHECK: qwen.state @v_cache value_cache : tensor<8x2x16x4xbf16>
   qwen.state @v_cache value_cache : tensor<8x2x16x4xbf16>
+  // CHECK: qwen.state @int8_k_cache key_cache : tensor<8x2x16x32x!qwen.int8_rows>
+  qwen.state @int8_k_cache key_cache : tensor<8x2x16x32x!qwen.int8_rows>
+  // CHECK: qwen.state @int8_v_cache value_cache : tensor<8x2x16x32x!qwen.int8_rows>
+  qwen.state @int8_v_cache value_cache : tensor<8x2x16x32x!qwen.int8_rows>
   qwen.weight @norm.weight : tensor<16xf32> from "a" at 0
   qwen.weight @head_norm.weight : tensor<4xf16> from "a" at 0
   qwen.weight @q.weight : tensor<16x16xbf16> from "a" at 0

@@ -188,3 +188,23 @@ qwen.weight @w : tensor<64xf32> from "a" at 0 as !qwen.encoded<"int8">
 // expected-error @below {{unknown encoding 'q5'}}
 // expected-error @below {{failed to parse Qwen_EncodedType parameter 'encoding'}}
 qwen.weight @w : tensor<4x64xf32> from "a" at 0 as !qwen.encoded<"q5">
+
+// -----
+
+// expected-error @below {{'qwen.state' op of kind convolution has int8 rows, which only caches have}}
+qwen.state @s convolution : tensor<2x16x16x!qwen.int8_rows>
+
+// -----
+
+// expected-error @below {{'qwen.state' op has int8 rows of 24 elements, expected a multiple of 16}}
+qwen.state @s key_cache : tensor<8x2x16x24x!qwen.int8_rows>
+
+// -----
+
+// expected-error @below {{'qwen.weight' op attribute 'type' failed to satisfy constraint}}
+qwen.weight @w : tensor<4x64x!qwen.int8_rows> from "a" at 0
+
+// -----
+
+// expected-error @below {{is stored as '!qwen.int8_rows', expected f32, f16, bf16 or !qwen.encoded}}
+qwen.weight @w : tensor<4x64xf32> from "a" at 0 as !qwen.int8_rows

@@ -83,6 +83,22 @@ TEST(CacheAppend, RefusesBadIndices) {
   EXPECT_EQ(message(0, 0), "token 0: page is 5 of 5");
 }
 
+TEST(CacheAppend, RoundsToInt8Rows) {
+  Cache cache;
+  cache.shape.int8Rows = true;
+  Indices slots = {0, 1}, positions = {0, 0};
+  ASSERT_TRUE(cacheAppend(Vector{127, 3.4f, 0, 0}, Vector{-254, 5.1f, 1, 0.6f},
+                          cache.place(slots, positions), cache.shape,
+                          cache.keys, cache.values)
+                  .isOk());
+  // Scales of 1 and 2, of none, and of 1 / 127: 0.6 is code 76.
+  EXPECT_EQ((Vector{cache.keys[0], cache.keys[1]}), (Vector{127, 3}));
+  EXPECT_EQ((Vector{cache.values[0], cache.values[1]}), (Vector{-254, 6}));
+  EXPECT_EQ((Vector{cache.keys[16], cache.keys[17]}), (Vector{0, 0}));
+  EXPECT_EQ(cache.values[16], 1);
+  EXPECT_FLOAT_EQ(cache.values[17], 76.0f / 127);
+}
+
 TEST(Attention, WeighsPositionsUpToItsOwn) {
   Cache cache;
   Indices slots = {1, 1, 1}, positions = {0, 1, 2};
@@ -143,4 +159,26 @@ TEST(QkNormRopeAppend, IsTheCompositionOfItsParts) {
   // A quarter turn of the normed (1, 7) * (1, 2) / 5 is (-2.8, 0.2).
   EXPECT_NEAR(q[0], -2.8, 0.01);
   EXPECT_NEAR(q[1], 0.2, 0.001);
+}
+
+TEST(QkNormRopeAppend, RoundsKeysToCodesAndToNothingElse) {
+  Cache cache;
+  cache.shape.int8Rows = true;
+  Vector qkv = {1, 7, 3, 4, 9, 8}, table = {0, 1}, weight = {1, 1};
+  Indices slots = {0}, positions = {0};
+  QkNormRope operands = {
+      qkv, 1, table, 2, {weight, 1e-6, false}, {weight, 1e-6, false}};
+  Vector q(2);
+  ASSERT_TRUE(qkNormRopeAppend(operands, cache.place(slots, positions),
+                               cache.shape, DataType::BF16, cache.keys,
+                               cache.values, q)
+                  .isOk());
+  Vector normed(2), key(2);
+  rmsNorm(Vector{3, 4}, operands.kNorm, DataType::F32, normed);
+  rope(normed, 1, 2, table, 2, DataType::F32, key);
+  // (-4, 3) / sqrt(12.5) has no exact form in bf16; -127 is the larger one.
+  EXPECT_FLOAT_EQ(cache.keys[0], key[0]);
+  EXPECT_FLOAT_EQ(cache.keys[1], -key[0] * 95 / 127);
+  EXPECT_FLOAT_EQ(cache.values[0], 9);
+  EXPECT_FLOAT_EQ(cache.values[1], 9.0f * 113 / 127);
 }
