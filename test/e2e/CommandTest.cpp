@@ -6,6 +6,7 @@
 #include "test/support/Golden.h"
 #include "test/support/TempDir.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,6 +20,9 @@
 
 using namespace quern;
 using namespace quern::test;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
 namespace fs = std::filesystem;
 
 namespace {
@@ -27,6 +31,8 @@ const std::string kSource = QUERN_SOURCE_DIR;
 const std::string kSample = kSource + "/test/data/samples/qwen3-sample";
 const std::string kTiny =
     kSource + "/test/data/checkpoints/qwen3-dense-tied-bf16";
+const std::string kHybrid =
+    kSource + "/test/data/checkpoints/qwen3_5-dense-tied-bf16";
 
 struct Outcome {
   int exitCode = -1;
@@ -168,6 +174,39 @@ TEST(CommandTest, RunAnswersAndReportsJson) {
                         " -p 'sort 428947' --quiet --think "
                         "--temperature 1.5 --seed 7";
   EXPECT_EQ(quernCommand(sampled).output, quernCommand(sampled).output);
+}
+
+TEST(CommandTest, RunAndChatTellAboutDrafts) {
+  QUERN_REQUIRE_VULKAN();
+  TempDir folder;
+  std::string bundle = folder.str() + "/m.quern";
+  ASSERT_EQ(
+      quernCommand("compile " + kHybrid + " -q --context 256 -o " + bundle)
+          .exitCode,
+      0);
+  std::string options = bundle + " --greedy --max-tokens 12 --speculate ";
+  std::string run = "run --prompt-ids 5,7,9 --ignore-eos " + options;
+  Outcome text = quernCommand(run + "2");
+  EXPECT_EQ(text.exitCode, 0) << text.output;
+  EXPECT_THAT(text.output, ContainsRegex("drafts [0-9]+ of [0-9]+ right \\(by "
+                                         "depth .*\\), [0-9.]+ drafts and "
+                                         "[0-9.]+ tokens per check; length"));
+  EXPECT_THAT(quernCommand(run + "off").output, Not(HasSubstr("drafts")));
+  Outcome json = quernCommand(run + "2 --json");
+  auto document = parseJson(json.output);
+  ASSERT_TRUE(document.isOk()) << json.output;
+  auto drafts = document->root().get("speculation");
+  ASSERT_TRUE(drafts.isOk()) << json.output;
+  double depth = *drafts->get("drafts_per_verify_step")->asDouble();
+  EXPECT_GT(depth, 1);
+  EXPECT_LE(depth, 2);
+  EXPECT_GT(*drafts->get("verify_steps")->asInt64(), 1);
+  EXPECT_GE(*drafts->get("tokens_per_verify_step")->asDouble(), 1);
+
+  Outcome chat = quernCommand("chat " + options + "2", "echo hello | ");
+  EXPECT_EQ(chat.exitCode, 0) << chat.output;
+  EXPECT_THAT(chat.output, ContainsRegex("tokens/s; drafts .* tokens per "
+                                         "check; [a-z]+\\]"));
 }
 
 TEST(CommandTest, DumpLogitsGivesEveryPromptPosition) {

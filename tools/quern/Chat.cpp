@@ -33,11 +33,12 @@ static Status answer(OpenModel &model, Sequence &sequence,
   if (!options.quiet)
     std::fprintf(stderr,
                  "[%llu prompt tokens, %llu from the cache; %llu generated, "
-                 "%.1f tokens/s; %s]\n",
+                 "%.1f tokens/s%s; %s]\n",
                  (unsigned long long)result.promptTokens,
                  (unsigned long long)result.reusedTokens,
                  (unsigned long long)result.generatedTokens,
                  result.getDecodeRate(),
+                 describeDrafts(result.speculation).c_str(),
                  std::string(finishReasonName(result.finishReason)).c_str());
   messages.push_back({"assistant", std::move(text)});
   return Status::ok();

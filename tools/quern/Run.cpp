@@ -75,8 +75,7 @@ static Status dumpLogits(Engine &engine, Sequence &sequence,
   return writeSafetensors(options.dumpLogits, {&tensor, 1});
 }
 
-/// "; drafts 40 of 52 right (by depth 0.86, 0.58), 2.1 tokens per check"
-static std::string describeDrafts(const SpeculationStatistics &drafts) {
+std::string tool::describeDrafts(const SpeculationStatistics &drafts) {
   if (drafts.rounds == 0)
     return "";
   char text[64];
@@ -88,8 +87,8 @@ static std::string describeDrafts(const SpeculationStatistics &drafts) {
                   double(drafts.accepted[i]) / double(drafts.drafted[i]));
     result += text;
   }
-  std::snprintf(text, sizeof(text), "), %.2f tokens per check",
-                drafts.getTokensPerRound());
+  std::snprintf(text, sizeof(text), "), %.2f drafts and %.2f tokens per check",
+                drafts.getMeanDepth(), drafts.getTokensPerRound());
   return result + text;
 }
 
@@ -123,6 +122,7 @@ static void printJson(const OpenModel &model, const GenerateResult &result,
   const SpeculationStatistics &drafts = result.speculation;
   json.key("verify_steps").value(drafts.rounds);
   json.key("tokens_per_verify_step").value(drafts.getTokensPerRound());
+  json.key("drafts_per_verify_step").value(drafts.getMeanDepth());
   for (auto [name, counts] : {std::pair("drafted", &drafts.drafted),
                               std::pair("accepted", &drafts.accepted)}) {
     json.key(name).beginArray();

@@ -30,6 +30,10 @@ struct RunOptions {
 
 Status run(const RunOptions &options);
 
+/// "; drafts 40 of 52 right (by depth 0.86, 0.58), 1.94 drafts and 2.10 tokens
+/// per check", or nothing if none were checked.
+std::string describeDrafts(const SpeculationStatistics &drafts);
+
 /// Reads turns from stdin until its end.
 Status chat(const RunOptions &options);
 
