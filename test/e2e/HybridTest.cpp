@@ -2,10 +2,12 @@
 //
 // As GoldenTest, for models with gated delta nets: every way of splitting a
 // prompt into steps goes through other kernels (scan, rings, folding), and all
-// have to agree. Three models are in the repository, all in ../shared.
+// have to agree, and so do the drafts of their draft layers. Three models are
+// in the repository, all in ../shared.
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/device/DeviceRegistry.h"
+#include "runtime/engine/Scheduler.h"
 #include "test/e2e/EndToEnd.h"
 #include "test/support/Golden.h"
 
@@ -19,12 +21,17 @@
 
 using namespace quern;
 using namespace quern::test;
+using namespace std::string_literals;
 
 namespace {
 
 constexpr double tolerance = 1e-3;
 
 using Rows = std::vector<std::vector<float>>;
+
+struct NoResults final : StepResults {
+  void onResult(size_t, size_t, int32_t, std::span<const float>) override {}
+};
 
 class HybridTest
     : public testing::TestWithParam<std::tuple<GoldenModel, const char *>> {
@@ -77,6 +84,15 @@ protected:
     EXPECT_LE(differenceTo(*rows, key), tolerance)
         << key << " in steps of " << chunk;
   }
+
+  /// The logits that a draft program has left of its row.
+  std::vector<float> draftLogits(bundle::ProgramKind kind);
+  /// Runs a draft program on the tokens that follow the positions from `begin`
+  /// on, and gives the token it chose.
+  int32_t runDraft(Sequence &sequence, bundle::ProgramKind kind, size_t begin,
+                   std::span<const int32_t> followers);
+  /// Feeds a prompt in steps with the draft layer behind each, then drafts.
+  void expectDrafts(const DraftPrompt &draft, size_t chunk);
 
   std::unique_ptr<Engine> engine;
   std::optional<Golden> golden;
@@ -139,6 +155,137 @@ TEST_P(HybridTest, FourRaggedSequencesEqualEachAlone) {
     EXPECT_LE(differenceTo((*logits)[i], logitsKey(goldenPrompts[i])),
               tolerance)
         << goldenPrompts[i];
+}
+
+std::vector<float> HybridTest::draftLogits(bundle::ProgramKind kind) {
+  LoadedModel &model = engine->getModel();
+  std::vector<float> row(engine->getGeometry().vocabSize);
+  Status status = model.getDevice().download(
+      model.getArena(), model.getProgram(kind)->logitsOffset,
+      std::as_writable_bytes(std::span(row)));
+  EXPECT_TRUE(status.isOk()) << status.getMessage();
+  return row;
+}
+
+int32_t HybridTest::runDraft(Sequence &sequence, bundle::ProgramKind kind,
+                             size_t begin, std::span<const int32_t> followers) {
+  auto token = engine->runDraft(
+      {kind, &sequence, followers, uint32_t(begin), /*sampling=*/nullptr});
+  EXPECT_TRUE(token.isOk()) << token.getStatus().getMessage();
+  return token.isOk() ? *token : -1;
+}
+
+void HybridTest::expectDrafts(const DraftPrompt &draft, size_t chunk) {
+  using bundle::ProgramKind;
+  const std::string key = "mtp." + draft.key;
+  const std::string name = key + " in steps of " + std::to_string(chunk);
+  const size_t vocab = engine->getGeometry().vocabSize;
+  std::vector<int32_t> ids = golden->integers(draft.key + ".input_ids");
+  std::vector<float> rows = golden->floats(key + ".logits");
+  std::vector<float> chain = golden->floats(key + ".chain_logits");
+  ASSERT_EQ(draft.nextIds.size(), ids.size()) << key;
+  ASSERT_EQ(rows.size(), (ids.size() - draft.firstRow) * vocab) << key;
+  ASSERT_EQ(chain.size(), draft.chainIds.size() * vocab) << key;
+  auto made = engine->createSequence();
+  ASSERT_TRUE(made.isOk()) << made.getStatus().getMessage();
+  Sequence &sequence = **made;
+  auto difference = [&](ProgramKind kind, const float *expected) {
+    return maxAbsDifference(draftLogits(kind).data(), expected, vocab);
+  };
+
+  NoResults ignored;
+  ProgramKind kind = ProgramKind::DraftPrefill;
+  int32_t token = -1;
+  for (size_t begin = 0; begin < ids.size(); begin += chunk) {
+    size_t end = std::min(begin + chunk, ids.size()), count = end - begin;
+    StepEntry entry{&sequence, std::span(ids).subspan(begin, count),
+                    ResultRows::None, nullptr};
+    Status status = engine->run({&entry, 1}, ignored);
+    ASSERT_TRUE(status.isOk()) << status.getMessage();
+    kind = count <= engine->getGeometry().maxSmallTokens
+               ? ProgramKind::DraftVerify
+               : ProgramKind::DraftPrefill;
+    token = runDraft(sequence, kind, begin,
+                     std::span(draft.nextIds).subspan(begin, count));
+    // The program looks at the last row of its step alone.
+    if (int64_t row = int64_t(end) - 1 - draft.firstRow; row >= 0) {
+      EXPECT_LE(difference(kind, &rows[row * vocab]), tolerance)
+          << name << ", row " << end - 1;
+    }
+  }
+  ASSERT_TRUE(engine->reserve(sequence, draft.chainIds.size()));
+  for (size_t i = 0; i != draft.chainIds.size(); ++i) {
+    if (i != 0) {
+      kind = ProgramKind::DraftDecode;
+      token = runDraft(sequence, kind, ids.size() + i - 1,
+                       std::span(draft.chainIds).subspan(i - 1, 1));
+    }
+    EXPECT_LE(difference(kind, &chain[i * vocab]), tolerance)
+        << name << ", draft " << i;
+    EXPECT_EQ(token, draft.chainIds[i]) << name << ", draft " << i;
+  }
+  EXPECT_TRUE(engine->getModel().getDevice().checkDiagnostics().isOk());
+}
+
+TEST_P(HybridTest, DraftsPredictWhatTheGoldenSays) {
+  ASSERT_NO_FATAL_FAILURE(load("f32"));
+  std::vector<DraftPrompt> prompts = golden->draftPrompts();
+  ASSERT_EQ(prompts.size(), 4u);
+  for (const DraftPrompt &draft : prompts)
+    ASSERT_NO_FATAL_FAILURE(expectDrafts(draft, 64));
+  // Steps of decode, of verify, and of both verify and prefill.
+  for (size_t chunk : {1, 8, 33})
+    ASSERT_NO_FATAL_FAILURE(expectDrafts(prompts[2], chunk));
+}
+
+// Generations that join one that drafts, and leave it: each gives what it gives
+// alone without drafts.
+TEST_P(HybridTest, GenerationsWithDraftsEqualEachAlone) {
+  ASSERT_NO_FATAL_FAILURE(load("f32"));
+  struct Ids final : TokenListener {
+    bool onToken(int32_t token) override {
+      ids.push_back(token);
+      return true;
+    }
+    std::vector<int32_t> ids;
+  };
+  constexpr size_t count = std::size(goldenPrompts);
+  const uint64_t lengths[count] = {40, 12, 9, 30};
+  std::vector<std::vector<int32_t>> prompts, expected;
+  for (size_t i = 0; i != count; ++i) {
+    prompts.push_back(golden->integers(goldenPrompts[i] + ".input_ids"s));
+    auto greedy = greedyContinuation(*engine, prompts[i], lengths[i]);
+    ASSERT_TRUE(greedy.isOk()) << greedy.getStatus().getMessage();
+    expected.push_back(greedy->ids);
+  }
+  Scheduler scheduler(*engine);
+  Ids found[count];
+  std::vector<std::unique_ptr<Sequence>> sequences;
+  std::vector<std::unique_ptr<Generation>> generations;
+  for (size_t step = 0; step == 0 || !scheduler.isIdle(); ++step) {
+    // The first drafts alone, then all share the steps; the last drafts alone.
+    size_t next = generations.size();
+    if (next != count && step == 5 * next) {
+      auto sequence = engine->createSequence();
+      ASSERT_TRUE(sequence.isOk());
+      sequences.push_back(std::move(*sequence));
+      GenerationOptions options;
+      options.draftDepth = 3;
+      options.maxTokens = lengths[next];
+      options.ignoreEndOfSequence = true;
+      generations.push_back(std::make_unique<Generation>(
+          *sequences[next], prompts[next], options, &found[next]));
+      ASSERT_TRUE(scheduler.add(*generations[next]).isOk());
+    }
+    Status status = scheduler.step();
+    ASSERT_TRUE(status.isOk()) << status.getMessage();
+  }
+  ASSERT_EQ(generations.size(), count);
+  for (size_t i = 0; i != count; ++i)
+    EXPECT_EQ(found[i].ids, expected[i]) << goldenPrompts[i];
+  EXPECT_GT(generations.front()->getSpeculation().rounds, 0u);
+  EXPECT_GT(generations.back()->getSpeculation().rounds, 0u);
+  EXPECT_TRUE(engine->getModel().getDevice().checkDiagnostics().isOk());
 }
 
 TEST_P(StoredHybridTest, SixteenBitComputeIsAsCloseAsTransformers) {
