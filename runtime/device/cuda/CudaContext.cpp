@@ -43,8 +43,7 @@ Status CudaContext::makeLost() const {
 Status CudaContext::enter() {
   if (lost)
     return makeLost();
-  return check(functions.cuCtxSetCurrent(context),
-               "can't make the context current");
+  return check(makeCurrent(), "can't make the context current");
 }
 
 Status CudaContext::check(Code code, const std::string &what) {

@@ -33,6 +33,9 @@ public:
   /// is still there.
   Status enter();
 
+  /// The first half of that, for any thread at any time.
+  Code makeCurrent() const { return functions.cuCtxSetCurrent(context); }
+
   /// Ok, or what went wrong: "can't ...: CUDA_ERROR_...". After a code that
   /// ends the context the device is lost for good.
   Status check(Code code, const std::string &what);

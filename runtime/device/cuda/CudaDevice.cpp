@@ -4,6 +4,7 @@
 
 #include "runtime/device/DeviceChecks.h"
 #include "runtime/device/cuda/CudaProgram.h"
+#include "runtime/device/cuda/CudaStaging.h"
 
 #include <atomic>
 #include <chrono>

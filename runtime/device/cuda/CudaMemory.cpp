@@ -1,4 +1,4 @@
-//===- CudaMemory.cpp - Buffers and copies --------------------------------===//
+//===- CudaMemory.cpp - Buffers -------------------------------------------===//
 
 #include "runtime/device/cuda/CudaMemory.h"
 
@@ -8,10 +8,6 @@
 
 using namespace quern;
 using namespace quern::cuda;
-
-//===----------------------------------------------------------------------===//
-// Buffers
-//===----------------------------------------------------------------------===//
 
 /// "1.2 GiB (... bytes) of device memory: 0.3 GiB of 8 GiB are free".
 static std::string describeShortage(CudaContext &context, uint64_t size) {
@@ -69,78 +65,4 @@ void cuda::freeBuffer(CudaContext &context, const CudaBuffer &buffer) {
     context.functions.cuMemFreeHost(buffer.mapped);
   else
     context.functions.cuMemFree_v2(buffer.address);
-}
-
-//===----------------------------------------------------------------------===//
-// Staging
-//===----------------------------------------------------------------------===//
-
-Result<std::unique_ptr<CudaStaging>> CudaStaging::create(CudaContext &context) {
-  std::unique_ptr<CudaStaging> staging(new CudaStaging(context));
-  for (Piece &piece : staging->pieces) {
-    void *data = nullptr;
-    QUERN_RETURN_IF_ERROR(
-        context.check(context.functions.cuMemHostAlloc(&data, pieceBytes, 0),
-                      "can't allocate page-locked host memory"));
-    piece.data = static_cast<std::byte *>(data);
-    constexpr unsigned disableTiming = 2;
-    QUERN_RETURN_IF_ERROR(context.check(
-        context.functions.cuEventCreate(&piece.sent, disableTiming),
-        "can't create an event"));
-  }
-  return staging;
-}
-
-CudaStaging::~CudaStaging() {
-  for (Piece &piece : pieces) {
-    if (piece.sent)
-      context.functions.cuEventDestroy_v2(piece.sent);
-    if (piece.data)
-      context.functions.cuMemFreeHost(piece.data);
-  }
-}
-
-Status CudaStaging::waitFor(Piece &piece) {
-  if (!piece.inUse)
-    return Status::ok();
-  piece.inUse = false;
-  return context.check(context.functions.cuEventSynchronize(piece.sent),
-                       "can't copy to the GPU");
-}
-
-Status CudaStaging::upload(DevicePointer to, std::span<const std::byte> data) {
-  const CudaFunctions &f = context.functions;
-  for (size_t turn = 0; !data.empty(); ++turn) {
-    Piece &piece = pieces[turn % pieces.size()];
-    QUERN_RETURN_IF_ERROR(waitFor(piece));
-    size_t bytes = std::min(data.size(), pieceBytes);
-    std::memcpy(piece.data, data.data(), bytes);
-    QUERN_RETURN_IF_ERROR(context.check(
-        f.cuMemcpyHtoDAsync_v2(to, piece.data, bytes, context.stream),
-        "can't copy to the GPU"));
-    QUERN_RETURN_IF_ERROR(context.check(
-        f.cuEventRecord(piece.sent, context.stream), "can't record an event"));
-    piece.inUse = true;
-    to += bytes;
-    data = data.subspan(bytes);
-  }
-  for (Piece &piece : pieces)
-    QUERN_RETURN_IF_ERROR(waitFor(piece));
-  return Status::ok();
-}
-
-Status CudaStaging::download(DevicePointer from, std::span<std::byte> data) {
-  const CudaFunctions &f = context.functions;
-  while (!data.empty()) {
-    size_t bytes = std::min(data.size(), pieceBytes);
-    QUERN_RETURN_IF_ERROR(context.check(
-        f.cuMemcpyDtoHAsync_v2(pieces[0].data, from, bytes, context.stream),
-        "can't copy from the GPU"));
-    QUERN_RETURN_IF_ERROR(context.check(f.cuStreamSynchronize(context.stream),
-                                        "can't copy from the GPU"));
-    std::memcpy(data.data(), pieces[0].data, bytes);
-    from += bytes;
-    data = data.subspan(bytes);
-  }
-  return Status::ok();
 }

@@ -79,6 +79,36 @@ TEST_F(CudaDeviceTest, PlansWithTheMemoryThatIsFree) {
   second->reset();
 }
 
+/// Large uploads are shared by threads with streams of their own. The memory is
+/// still to be filled with zeros then, and must not be afterwards.
+TEST_F(CudaDeviceTest, UploadsInParallel) {
+  constexpr uint64_t size = (uint64_t(40) << 20) + 13;
+  std::vector<std::byte> bytes(size), back(size);
+  for (uint64_t i = 0; i != size; ++i)
+    bytes[i] = std::byte((i * 2654435761u) >> 13);
+  BufferHandle buffer = *device->allocate(size, MemoryKind::DeviceLocal);
+  ASSERT_OK(device->upload(buffer, 0, bytes));
+  ASSERT_OK(device->download(buffer, 0, back));
+  EXPECT_TRUE(back == bytes);
+  // Without a second stream one thread does it all.
+  constexpr int outOfMemory = 2;
+  std::ranges::reverse(bytes);
+  for (const char *function : {"cuStreamCreate", "cuMemHostAlloc"}) {
+    device.reset();
+    device = std::move(*openDevice({.api = "cuda"}));
+    buffer = *device->allocate(size, MemoryKind::DeviceLocal);
+    quernTestCudaFail(function, outOfMemory, 0);
+    ASSERT_OK(device->upload(buffer, 0, bytes));
+    quernTestCudaFail("", 0, 0);
+    ASSERT_OK(device->download(buffer, 0, back));
+    EXPECT_TRUE(back == bytes) << function;
+  }
+  // A copy that fails is reported by whichever thread it was.
+  quernTestCudaFail("cuMemcpyHtoDAsync_v2", outOfMemory, 3);
+  EXPECT_CODE(device->upload(buffer, 0, bytes), StatusCode::ResourceExhausted);
+  quernTestCudaFail("", 0, 0);
+}
+
 /// A step: one graph launch, one wait, nothing else.
 TEST_F(CudaDeviceTest, RunsAStepAsOneGraphLaunch) {
   BufferHandle a = *device->allocate(1024, MemoryKind::HostVisible),
