@@ -1,8 +1,10 @@
 //===- EmitBundle.cpp - Writes the sections of a bundle -------------------===//
 #include "codegen/Bundle/EmitBundle.h"
 
+#include "codegen/Bundle/TransposedRows.h"
 #include "codegen/Bundle/WeightPacker.h"
 #include "dialects/Exec/IR/ExecOps.h"
+#include "dialects/Qwen/IR/QwenOps.h"
 
 using namespace mlir;
 
@@ -30,6 +32,25 @@ static std::vector<std::byte> joinKernels(ModuleOp module,
   return bytes;
 }
 
+/// Opens tensors as the IR sees them: what lies transposed in the file turned.
+static WeightSource turnTransposed(const SymbolTable &symbols,
+                                   const WeightSource &sources) {
+  return [&](StringRef name,
+             Encoding encoding) -> Result<std::unique_ptr<RowSource>> {
+    QUERN_ASSIGN_OR_RETURN(std::unique_ptr<RowSource> rows,
+                           sources(name, encoding));
+    auto weight = symbols.lookup<qwen::WeightOp>(name);
+    if (!weight || !weight.getTransposed())
+      return rows;
+    if (rows->getFormat().encoding != Encoding::None)
+      return internalError("tensor '" + name.str() +
+                           "' is transposed and quantised");
+    return std::unique_ptr<RowSource>(std::make_unique<TransposedRows>(
+        std::move(rows),
+        static_cast<uint64_t>(weight.getTensorType().getDimSize(2))));
+  };
+}
+
 /// Streams every weight and constant to its planned offset.
 static Status writeWeights(ModuleOp module, const bundle::ManifestT &manifest,
                            const WeightSource &sources, unsigned threads,
@@ -43,6 +64,8 @@ static Status writeWeights(ModuleOp module, const bundle::ManifestT &manifest,
   auto section = writer.beginSection(SectionKind::Weights, total, progress);
   if (!section.isOk())
     return std::move(section).takeStatus();
+  SymbolTable symbols(module);
+  WeightSource turned = turnTransposed(symbols, sources);
   size_t index = 0;
   for (Operation &op : module.getOps()) {
     auto weight = dyn_cast<exec::WeightOp>(op);
@@ -52,7 +75,7 @@ static Status writeWeights(ModuleOp module, const bundle::ManifestT &manifest,
     const bundle::WeightT &planned = *weights[index++];
     QUERN_RETURN_IF_ERROR(writer.padTo(planned.offset));
     QUERN_RETURN_IF_ERROR(
-        weight ? packWeight(weight, sources, threads, writer, converted)
+        weight ? packWeight(weight, turned, threads, writer, converted)
                : packConstant(constant, writer));
   }
   QUERN_RETURN_IF_ERROR(writer.padTo(total));

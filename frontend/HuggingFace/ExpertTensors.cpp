@@ -10,6 +10,9 @@ using namespace quern;
 
 namespace {
 
+/// How the matrices of a fused tensor lie.
+enum class Order { RowsFirst, ColumnsFirst, Square };
+
 /// Reads the experts of one layer.
 class ExpertFinder {
 public:
@@ -24,8 +27,8 @@ private:
   Status checkRouter() const;
   Status checkSharedExpert() const;
   Status checkNumbers() const;
-  Status checkFused(const std::string &name, int64_t rows,
-                    int64_t columns) const;
+  Result<Order> findOrder(const std::string &name, int64_t rows,
+                          int64_t columns) const;
   Status checkOneType(const ExpertTensors &tensors) const;
   Result<ExpertTensors> findFused() const;
   Result<ExpertTensors> findSeparate() const;
@@ -87,8 +90,8 @@ Status ExpertFinder::checkNumbers() const {
   return Status::ok();
 }
 
-Status ExpertFinder::checkFused(const std::string &name, int64_t rows,
-                                int64_t columns) const {
+Result<Order> ExpertFinder::findOrder(const std::string &name, int64_t rows,
+                                      int64_t columns) const {
   const StoredTensor *tensor = checkpoint.find(name);
   if (!tensor)
     return corrupt("tensor " + quoteName(name) +
@@ -98,22 +101,29 @@ Status ExpertFinder::checkFused(const std::string &name, int64_t rows,
     return corrupt(checkpoint.describe(*tensor) + ": has " +
                    std::to_string(tensor->shape[0]) + " experts, expected " +
                    configCount());
-  // Where rows equal columns, the layer's other tensor tells.
-  if (rows != columns &&
-      tensor->shape == std::vector<int64_t>{moe.numExperts, columns, rows})
-    return unsupported(checkpoint.describe(*tensor) +
-                       ": the experts are transposed, expected " +
-                       std::to_string(rows) + " rows and " +
-                       std::to_string(columns) + " columns in each");
-  return Status::ok();
+  if (rows == columns)
+    return Order::Square;
+  return tensor->shape == std::vector<int64_t>{moe.numExperts, columns, rows}
+             ? Order::ColumnsFirst
+             : Order::RowsFirst;
 }
 
 Result<ExpertTensors> ExpertFinder::findFused() const {
   std::string gateUp = prefix + "gate_up_proj", down = prefix + "down_proj";
   int64_t size = moe.moeIntermediateSize;
-  QUERN_RETURN_IF_ERROR(checkFused(gateUp, 2 * size, hiddenSize));
-  QUERN_RETURN_IF_ERROR(checkFused(down, hiddenSize, size));
-  return ExpertTensors{.isFused = true, .gateUp = {gateUp}, .down = {down}};
+  QUERN_ASSIGN_OR_RETURN(Order gateUpOrder,
+                         findOrder(gateUp, 2 * size, hiddenSize));
+  QUERN_ASSIGN_OR_RETURN(Order downOrder, findOrder(down, hiddenSize, size));
+  // Whoever wrote one of them so has written the other one so.
+  if (gateUpOrder == Order::Square)
+    gateUpOrder = downOrder;
+  else if (downOrder == Order::Square)
+    downOrder = gateUpOrder;
+  return ExpertTensors{.isFused = true,
+                       .isGateUpTransposed = gateUpOrder == Order::ColumnsFirst,
+                       .isDownTransposed = downOrder == Order::ColumnsFirst,
+                       .gateUp = {gateUp},
+                       .down = {down}};
 }
 
 Result<ExpertTensors> ExpertFinder::findSeparate() const {

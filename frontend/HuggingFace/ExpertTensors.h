@@ -14,6 +14,8 @@ namespace quern {
 struct ExpertTensors {
   /// One tensor [E, 2I, H] and one [E, H, I], or matrices of each expert.
   bool isFused = false;
+  /// Fused tensors with the last two dimensions in the other order.
+  bool isGateUpTransposed = false, isDownTransposed = false;
   /// gate_up_proj, the gate rows of an expert in front of its up rows; or
   /// gate_proj and up_proj of expert 0, of expert 1, ..., each [I, H].
   std::vector<std::string> gateUp;
@@ -23,11 +25,12 @@ struct ExpertTensors {
 
 /// Looks which layout the tensors place + ".experts.…" have, where place ends
 /// in ".mlp". Both layouts exist in one checkpoint: Qwen3.5-MoE has fused main
-/// layers and a draft layer with matrices of each expert. Errors name the
-/// tensor: no experts, both layouts, an expert that is missing or beyond
-/// num_experts, transposed tensors, different element types; also a router
-/// (place + ".gate.weight") or shared expert against config.json. Shapes that
-/// this does not check are left to checkTensors.
+/// layers and a draft layer with matrices of each expert. Shapes tell which
+/// fused tensors are transposed; one of square matrices lies as the other one
+/// of its layer. Errors name the tensor: no experts, both layouts, an expert
+/// that is missing or beyond num_experts, different element types; also a
+/// router (place + ".gate.weight") or shared expert against config.json. Shapes
+/// that this does not check are left to checkTensors.
 Result<ExpertTensors> findExperts(const Checkpoint &checkpoint,
                                   const std::string &place,
                                   const MoeConfig &moe, int64_t hiddenSize);

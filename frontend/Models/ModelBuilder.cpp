@@ -149,13 +149,13 @@ RankedTensorType ModelBuilder::tokens(ArrayRef<int64_t> features,
 }
 
 FlatSymbolRefAttr ModelBuilder::weight(const Twine &name,
-                                       ArrayRef<int64_t> shape) {
+                                       ArrayRef<int64_t> shape,
+                                       bool isTransposed) {
   std::string text = name.str();
   FlatSymbolRefAttr &known = weights[text];
   if (known)
     return known;
   known = FlatSymbolRefAttr::get(builder.getContext(), text);
-  expected.push_back({text, shape.vec()});
   const StoredTensor *stored = checkpoint.find(text);
   Type element = toMlirType(builder, stored ? stored->type : DataType::F32);
   TypeAttr as;
@@ -167,10 +167,12 @@ FlatSymbolRefAttr ModelBuilder::weight(const Twine &name,
     if (place.consume_back(".weight"))
       skipAll((place + ".bias").str(), "a bias of zeros");
   }
-  qwen::WeightOp::create(
+  auto weight = qwen::WeightOp::create(
       symbols, at(text), text, RankedTensorType::get(shape, element),
       stored ? checkpoint.getFiles()[stored->file] : std::string("missing"),
-      stored ? stored->offset : 0, as);
+      stored ? stored->offset : 0, isTransposed, as);
+  auto fileShape = weight.getFileShape();
+  expected.push_back({text, {fileShape.begin(), fileShape.end()}});
   return known;
 }
 

@@ -64,9 +64,11 @@ public:
   mlir::RankedTensorType tokens(llvm::ArrayRef<int64_t> features,
                                 mlir::Type element);
 
-  /// Names a tensor of the checkpoint that must have this shape.
+  /// Names a tensor of the checkpoint that must have this shape; of a
+  /// transposed one the last two dimensions are in the other order there.
   mlir::FlatSymbolRefAttr weight(const llvm::Twine &name,
-                                 llvm::ArrayRef<int64_t> shape);
+                                 llvm::ArrayRef<int64_t> shape,
+                                 bool isTransposed = false);
   /// The output matrix of tied embeddings: may be in the checkpoint, must then
   /// equal the embedding, and has no effect.
   void skipTied(const llvm::Twine &name, const llvm::Twine &embedding,

@@ -15,10 +15,10 @@ using namespace quern;
 /// Names the tensors of a stack of experts.
 static ArrayAttr expertWeights(ModelBuilder &model,
                                const std::vector<std::string> &names,
-                               ArrayRef<int64_t> shape) {
+                               ArrayRef<int64_t> shape, bool isTransposed) {
   SmallVector<Attribute> weights;
   for (const std::string &name : names)
-    weights.push_back(model.weight(name, shape));
+    weights.push_back(model.weight(name, shape, isTransposed));
   return model.getOpBuilder().getArrayAttr(weights);
 }
 
@@ -49,8 +49,9 @@ Value Blocks::routedExperts(Value normed, StringRef place) {
   return qwen::ExpertsOp::create(
       builder, model.at(place + ".experts"), normed.getType(), normed,
       router.getExperts(), router.getWeights(),
-      expertWeights(model, found->gateUp, gateUp),
-      expertWeights(model, found->down, down), IntegerAttr());
+      expertWeights(model, found->gateUp, gateUp, found->isGateUpTransposed),
+      expertWeights(model, found->down, down, found->isDownTransposed),
+      IntegerAttr());
 }
 
 Value Blocks::sharedExpert(Value normed, StringRef place) {

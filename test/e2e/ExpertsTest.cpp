@@ -230,11 +230,10 @@ INSTANTIATE_TEST_SUITE_P(Loads, UnevenRoutingTest,
                                                                 : "Skewed");
                          });
 
-TEST(ExpertLayoutTest, FusedExpertsGiveTheSameLogits) {
-  QUERN_REQUIRE_VULKAN();
+static void expectFusedExpertsGiveTheSameLogits(bool isTransposed) {
   TempDir folder, results;
-  ASSERT_NO_FATAL_FAILURE(
-      writeFusedCheckpoint("qwen3-moe-bf16-sharded", folder.str()));
+  ASSERT_NO_FATAL_FAILURE(writeFusedCheckpoint("qwen3-moe-bf16-sharded",
+                                               folder.str(), isTransposed));
   CompileOptions options = testOptions(folder.str());
   options.output = results.file("model.quern");
   ASSERT_TRUE(succeeds(compile(options)));
@@ -249,4 +248,14 @@ TEST(ExpertLayoutTest, FusedExpertsGiveTheSameLogits) {
   for (size_t t = 0; t < rows->size(); ++t)
     EXPECT_LE(maxAbsDifference((*rows)[t].data(), &expected[t * vocab], vocab),
               1e-3);
+}
+
+TEST(ExpertLayoutTest, FusedExpertsGiveTheSameLogits) {
+  QUERN_REQUIRE_VULKAN();
+  expectFusedExpertsGiveTheSameLogits(/*isTransposed=*/false);
+}
+
+TEST(ExpertLayoutTest, TransposedExpertsGiveTheSameLogits) {
+  QUERN_REQUIRE_VULKAN();
+  expectFusedExpertsGiveTheSameLogits(/*isTransposed=*/true);
 }

@@ -43,8 +43,28 @@ void test::fuseExperts(std::vector<SafetensorsTensor> &tensors,
   tensors.push_back(down);
 }
 
+void test::transposeExperts(std::vector<SafetensorsTensor> &tensors,
+                            const std::string &place,
+                            std::deque<std::vector<std::byte>> &storage) {
+  for (const char *matrix : {"gate_up_proj", "down_proj"}) {
+    auto it = std::ranges::find(tensors, place + ".experts." + matrix,
+                                &SafetensorsTensor::name);
+    ASSERT_NE(it, tensors.end()) << matrix;
+    size_t rows = it->shape[1], columns = it->shape[2];
+    size_t width = dataTypeBits(it->type) / 8;
+    std::vector<std::byte> &bytes = storage.emplace_back(it->data.size());
+    for (size_t i = 0; i != bytes.size() / width; ++i) {
+      size_t expert = i / (rows * columns), row = i / columns % rows;
+      size_t to = (expert * columns + i % columns) * rows + row;
+      std::copy_n(&it->data[i * width], width, &bytes[to * width]);
+    }
+    std::swap(it->shape[1], it->shape[2]);
+    it->data = bytes;
+  }
+}
+
 void test::writeFusedCheckpoint(const std::string &name,
-                                const std::string &folder) {
+                                const std::string &folder, bool isTransposed) {
   std::unique_ptr<TestModel> model = TestModel::openGolden(name);
   ASSERT_TRUE(model);
   fs::create_directories(folder);
@@ -60,10 +80,13 @@ void test::writeFusedCheckpoint(const std::string &name,
                        {tensor.shape.begin(), tensor.shape.end()},
                        tensor.bytes});
   std::deque<std::vector<std::byte>> storage;
-  for (int64_t i = 0; i != model->config.numHiddenLayers; ++i)
+  for (int64_t i = 0; i != model->config.numHiddenLayers; ++i) {
+    std::string place = "model.layers." + std::to_string(i) + ".mlp";
     if (model->config.moeLayers[i])
-      fuseExperts(tensors, "model.layers." + std::to_string(i) + ".mlp",
-                  model->config.moe->numExperts, storage);
+      fuseExperts(tensors, place, model->config.moe->numExperts, storage);
+    if (model->config.moeLayers[i] && isTransposed)
+      transposeExperts(tensors, place, storage);
+  }
   EXPECT_TRUE(
       succeeds(writeSafetensors(folder + "/model.safetensors", tensors)));
 }

@@ -10,6 +10,13 @@
 
 namespace quern::test {
 
+/// Exchanges the last two dimensions of fused experts, as some checkpoints have
+/// them: place + ".experts.gate_up_proj" [E, H, 2I] and ".experts.down_proj"
+/// [E, I, H].
+void transposeExperts(std::vector<SafetensorsTensor> &tensors,
+                      const std::string &place,
+                      std::deque<std::vector<std::byte>> &storage);
+
 /// Replaces the matrices place + ".experts.<e>.{gate,up,down}_proj.weight" by
 /// place + ".experts.gate_up_proj" [E, 2I, H] and ".experts.down_proj"
 /// [E, H, I]. `storage` keeps the bytes of the new tensors.
@@ -18,8 +25,9 @@ void fuseExperts(std::vector<SafetensorsTensor> &tensors,
                  std::deque<std::vector<std::byte>> &storage);
 
 /// Copies a checkpoint of test/data/checkpoints into `folder` with the experts
-/// of all layers fused.
-void writeFusedCheckpoint(const std::string &model, const std::string &folder);
+/// of all layers fused, or fused and transposed.
+void writeFusedCheckpoint(const std::string &model, const std::string &folder,
+                          bool isTransposed = false);
 
 } // namespace quern::test
 

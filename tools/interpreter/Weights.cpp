@@ -10,6 +10,18 @@
 using namespace mlir;
 using namespace quern;
 
+/// Exchanges the last two dimensions of three.
+static std::vector<float> turn(const std::vector<float> &values,
+                               ArrayRef<int64_t> shape) {
+  std::vector<float> turned(values.size());
+  for (int64_t e = 0; e < shape[0]; ++e)
+    for (int64_t i = 0; i < shape[1]; ++i)
+      for (int64_t j = 0; j < shape[2]; ++j)
+        turned[(e * shape[2] + j) * shape[1] + i] =
+            values[(e * shape[1] + i) * shape[2] + j];
+  return turned;
+}
+
 WeightSource quern::checkpointWeights(const Checkpoint &checkpoint) {
   return [&](qwen::WeightOp weight) -> FailureOr<std::vector<float>> {
     const StoredTensor *tensor =
@@ -18,11 +30,13 @@ WeightSource quern::checkpointWeights(const Checkpoint &checkpoint) {
       weight.emitError("the checkpoint has no such tensor");
       return failure();
     }
-    if (weight.getTensorType().getShape() != ArrayRef(tensor->shape)) {
+    if (ArrayRef<int64_t>(weight.getFileShape()) != ArrayRef(tensor->shape)) {
       weight.emitError("the checkpoint's tensor has another shape");
       return failure();
     }
     Result<std::vector<float>> values = readFloats(*tensor);
+    if (values.isOk() && weight.getTransposed())
+      *values = turn(*values, tensor->shape);
     if (values.isOk()) {
       // The very codes that the weight is stored with are not rounded again.
       Encoding encoding = qwen::getEncoding(weight.getStoredElementType());

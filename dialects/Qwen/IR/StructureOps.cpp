@@ -13,6 +13,10 @@ LogicalResult WeightOp::verify() {
     return emitOpError("is a scalar, expected a rank of at least 1");
   if (llvm::is_contained(getTensorType().getShape(), 0))
     return emitOpError() << "has no elements: " << getTensorType();
+  if (getTransposed() && getTensorType().getRank() != 3)
+    return emitOpError() << "is transposed, which takes a stack of matrices, "
+                            "found "
+                         << getTensorType();
   Type stored = getStoredElementType();
   if (stored.isF32() || stored.isF16() || stored.isBF16())
     return success();
@@ -26,6 +30,13 @@ LogicalResult WeightOp::verify() {
                          << kGroupSize << " elements, found "
                          << getTensorType();
   return success();
+}
+
+SmallVector<int64_t> WeightOp::getFileShape() {
+  SmallVector<int64_t> shape(getTensorType().getShape());
+  if (getTransposed())
+    std::swap(shape[1], shape[2]);
+  return shape;
 }
 
 /// The dimensions of a state of this kind.

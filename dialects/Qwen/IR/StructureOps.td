@@ -15,6 +15,8 @@ def Qwen_WeightOp : Qwen_Op<"weight", [Symbol]> {
     Declares a weight by name, shape and element type as stored, and says where
     its bytes lie: `file` relative to the checkpoint folder and the byte
     `offset` of its first element in that file. The values never enter the IR.
+    A `transposed` weight is a stack of matrices whose last two dimensions lie
+    in that file in the other order; its type is what ops see.
     With `as`, its elements are converted to that type before anything uses
     them: f16, bf16, f32, or !qwen.encoded for a matrix of whole groups
     (--qwen-quantize-weights).
@@ -25,15 +27,20 @@ def Qwen_WeightOp : Qwen_Op<"weight", [Symbol]> {
         from "model.safetensors" at 4096
     qwen.weight @lm_head.weight : tensor<512x64xbf16>
         from "model.safetensors" at 8192 as !qwen.encoded<"int8">
+    qwen.weight @mlp.experts.down_proj : tensor<8x64x48xbf16>
+        from "model.safetensors" at 73728 transposed
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name,
                        TypeAttrOf<Qwen_StaticTensor>:$type,
                        StrAttr:$file,
                        ConfinedAttr<I64Attr, [IntNonNegative]>:$offset,
+                       UnitAttr:$transposed,
                        OptionalAttr<TypeAttr>:$stored);
-  let assemblyFormat = "$sym_name `:` $type `from` $file `at` $offset "
-                       "(`as` $stored^)? attr-dict";
+  let assemblyFormat = [{
+    $sym_name `:` $type `from` $file `at` $offset (`transposed` $transposed^)?
+    (`as` $stored^)? attr-dict
+  }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// The element type that ops see: the stored one if there is one.
@@ -43,6 +50,8 @@ def Qwen_WeightOp : Qwen_Op<"weight", [Symbol]> {
     ::mlir::RankedTensorType getTensorType() {
       return ::llvm::cast<::mlir::RankedTensorType>(getType());
     }
+    /// The shape of the tensor in the file.
+    ::llvm::SmallVector<int64_t> getFileShape();
   }];
 }
 

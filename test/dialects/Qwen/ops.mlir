@@ -13,6 +13,10 @@ module attributes {qwen.model = #qwen.model<family = "qwen3",
   qwen.weight @half : tensor<40x16xf32> from "a" at 8 as f16
   // CHECK: qwen.weight @encoded : tensor<40x64xbf16> from "a" at 8 as !qwen.encoded<"q4-asymmetric">
   qwen.weight @encoded : tensor<40x64xbf16> from "a" at 8 as !qwen.encoded<"q4-asymmetric">
+  // CHECK: qwen.weight @turned : tensor<2x40x16xbf16> from "a" at 8 transposed{{$}}
+  qwen.weight @turned : tensor<2x40x16xbf16> from "a" at 8 transposed
+  // CHECK: qwen.weight @turned_half : tensor<2x40x16xf32> from "a" at 8 transposed as f16
+  qwen.weight @turned_half : tensor<2x40x16xf32> from "a" at 8 transposed as f16
   // CHECK: qwen.state @k_cache key_cache : tensor<8x2x16x4xbf16>
   qwen.state @k_cache key_cache : tensor<8x2x16x4xbf16>
   // CHECK: qwen.state @v_cache value_cache : tensor<8x2x16x4xbf16>

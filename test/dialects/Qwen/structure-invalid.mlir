@@ -20,6 +20,11 @@ qwen.weight @w : tensor<f32> from "a" at 0
 
 // -----
 
+// expected-error @below {{'qwen.weight' op is transposed, which takes a stack of matrices, found 'tensor<4x2xf32>'}}
+qwen.weight @w : tensor<4x2xf32> from "a" at 0 transposed
+
+// -----
+
 // expected-error @below {{attribute 'type' failed to satisfy constraint: type attribute of static ranked tensor of 32-bit float or 16-bit float or bfloat16 values}}
 qwen.weight @w : tensor<4xi32> from "a" at 0
 

@@ -8,6 +8,7 @@ using namespace quern::test;
 
 namespace {
 
+const std::string kFirstMlp = "model.layers.0.mlp";
 const std::string kMlp = "model.layers.1.mlp";
 
 class MoeImportTest : public ImportTest {
@@ -23,6 +24,12 @@ protected:
     for (uint64_t size : shape)
       bytes *= size;
     tensors.push_back({name, type, shape, storage.emplace_back(bytes)});
+  }
+  qwen::WeightOp weight(const std::string &name) {
+    return module->lookupSymbol<qwen::WeightOp>(name);
+  }
+  static std::vector<int64_t> shapeOf(qwen::WeightOp weight) {
+    return weight.getTensorType().getShape().vec();
   }
   template <typename Op> std::vector<Op> find() {
     std::vector<Op> ops;
@@ -206,10 +213,53 @@ TEST_F(MoeImportTest, UnknownLayouts) {
 TEST_F(MoeImportTest, TransposedExperts) {
   open("qwen3-moe-bf16-sharded");
   fuseExperts(tensors, kMlp, 8, storage);
-  SafetensorsTensor &gateUp = at(kMlp + ".experts.gate_up_proj");
-  std::swap(gateUp.shape[1], gateUp.shape[2]);
-  expectRefused("'model.layers.1.mlp.experts.gate_up_proj': the experts are "
-                "transposed, expected 96 rows and 64 columns in each");
+  fuseExperts(tensors, kFirstMlp, 8, storage);
+  transposeExperts(tensors, kMlp, storage);
+  ASSERT_EQ(importEdited(), "");
+  EXPECT_EQ(report.usedTensors.size(), tensors.size());
+  for (std::string mlp : {kFirstMlp, kMlp}) {
+    qwen::WeightOp gateUp = weight(mlp + ".experts.gate_up_proj");
+    qwen::WeightOp down = weight(mlp + ".experts.down_proj");
+    ASSERT_TRUE(gateUp && down);
+    EXPECT_EQ(gateUp.getTransposed(), mlp == kMlp);
+    EXPECT_EQ(down.getTransposed(), mlp == kMlp);
+    // The shapes that ops see.
+    EXPECT_EQ(shapeOf(gateUp), std::vector<int64_t>({8, 96, 64}));
+    EXPECT_EQ(shapeOf(down), std::vector<int64_t>({8, 64, 48}));
+  }
+}
+
+TEST_F(MoeImportTest, SquareExpertsLieAsTheOtherTensor) {
+  for (bool isTransposed : {false, true}) {
+    tensors.clear();
+    open("qwen3-moe-bf16-sharded");
+    model->config.moe->moeIntermediateSize = 32;
+    for (int i = 0; i < 4; ++i) {
+      std::string mlp = "model.layers." + std::to_string(i) + ".mlp";
+      fuseExperts(tensors, mlp, 8, storage);
+      remove(mlp + ".experts.gate_up_proj");
+      remove(mlp + ".experts.down_proj");
+      // Gate and up have 64 rows of 64 columns, down has 64 of 32.
+      add(mlp + ".experts.gate_up_proj", DataType::BF16, {8, 64, 64});
+      if (isTransposed)
+        add(mlp + ".experts.down_proj", DataType::BF16, {8, 32, 64});
+      else
+        add(mlp + ".experts.down_proj", DataType::BF16, {8, 64, 32});
+    }
+    ASSERT_EQ(importEdited(), "");
+    EXPECT_EQ(weight(kMlp + ".experts.gate_up_proj").getTransposed(),
+              isTransposed);
+    EXPECT_EQ(weight(kMlp + ".experts.down_proj").getTransposed(),
+              isTransposed);
+  }
+}
+
+TEST_F(MoeImportTest, FusedExpertsOfAnotherShape) {
+  open("qwen3-moe-bf16-sharded");
+  fuseExperts(tensors, kMlp, 8, storage);
+  at(kMlp + ".experts.gate_up_proj").shape = {8, 48, 128};
+  expectRefused("'model.layers.1.mlp.experts.gate_up_proj': expected shape "
+                "[8, 96, 64], found [8, 48, 128]");
 }
 
 TEST_F(MoeImportTest, WrongShapeOfAnExpert) {
