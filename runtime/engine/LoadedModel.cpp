@@ -10,6 +10,9 @@
 using namespace quern;
 using bundle::ProgramKind;
 
+/// Weights are copied in parts of so many bytes, each a step of the progress.
+static constexpr uint64_t maxUploadBytes = uint64_t(64) << 20;
+
 static ArgumentAccess convert(bundle::Access access) {
   switch (access) {
   case bundle::Access::StorageBuffer:
@@ -91,7 +94,7 @@ Status LoadedModel::initialize(const LoadOptions &options) {
       import ? computeMemoryNeed(manifest, getTarget(), 0) : copying, manifest,
       info));
   QUERN_RETURN_IF_ERROR(allocateBuffers());
-  QUERN_RETURN_IF_ERROR(provideWeights(import));
+  QUERN_RETURN_IF_ERROR(provideWeights(import, options.progress));
   QUERN_RETURN_IF_ERROR(createKernels());
   return recordPrograms();
 }
@@ -154,7 +157,8 @@ Status LoadedModel::allocateBuffers() {
   return Status::ok();
 }
 
-Status LoadedModel::provideWeights(bool import) {
+Status LoadedModel::provideWeights(bool import,
+                                   const ProgressCallback &progress) {
   if (bundle->getWeights().empty())
     return Status::ok();
   if (import) {
@@ -162,7 +166,7 @@ Status LoadedModel::provideWeights(bool import) {
     if (status.getCode() != StatusCode::Unsupported)
       return status;
   }
-  return copyWeights();
+  return copyWeights(progress);
 }
 
 Status LoadedModel::importWeights() {
@@ -177,7 +181,7 @@ Status LoadedModel::importWeights() {
 }
 
 /// Whole weights per buffer, as many as one allocation holds.
-Status LoadedModel::copyWeights() {
+Status LoadedModel::copyWeights(const ProgressCallback &progress) {
   std::span<const std::byte> bytes = bundle->getWeights();
   uint64_t limit = device->getInfo().limits.maxAllocationBytes;
   if (limit == 0)
@@ -199,9 +203,14 @@ Status LoadedModel::copyWeights() {
   for (WeightPart &part : weightParts) {
     QUERN_ASSIGN_OR_RETURN(
         part.buffer, allocate(part.size, MemoryKind::DeviceLocal, "weights"));
-    QUERN_RETURN_IF_ERROR(
-        device->upload(part.buffer, 0, bytes.subspan(part.offset, part.size))
-            .withContext("weights"));
+    for (uint64_t at = 0; at < part.size; at += maxUploadBytes) {
+      uint64_t size = std::min(part.size - at, maxUploadBytes);
+      QUERN_RETURN_IF_ERROR(
+          device->upload(part.buffer, at, bytes.subspan(part.offset + at, size))
+              .withContext("weights"));
+      if (progress)
+        progress(part.offset + at + size, bytes.size());
+    }
   }
   weightsCopied = true;
   return Status::ok();

@@ -25,6 +25,8 @@ namespace quern {
 struct LoadOptions {
   /// Take this target of the bundle. Empty: the first one that the device runs.
   std::string target;
+  /// Follows weights that are copied to the device, in bytes.
+  ProgressCallback progress;
 };
 
 /// What bounds a step and a sequence.
@@ -102,8 +104,8 @@ private:
   void readGeometry();
   Status allocateBuffers();
   Status importWeights();
-  Status copyWeights();
-  Status provideWeights(bool import);
+  Status copyWeights(const ProgressCallback &progress);
+  Status provideWeights(bool import, const ProgressCallback &progress);
   Status createKernels();
   Status recordPrograms();
   ProgramDescription describeProgram(const bundle::Program &program) const;

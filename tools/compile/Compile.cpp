@@ -15,9 +15,9 @@
 #include "tools/compile/Diagnostics.h"
 #include "tools/compile/IRDump.h"
 #include "tools/compile/ModelFacts.h"
-#include "tools/compile/ProgressBar.h"
 #include "tools/compile/Report.h"
 #include "tools/compile/TargetChoice.h"
+#include "tools/quern/ProgressBar.h"
 #include "tools/registration/Registration.h"
 
 #include "mlir/Pass/PassManager.h"

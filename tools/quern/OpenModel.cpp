@@ -3,6 +3,7 @@
 #include "tools/quern/OpenModel.h"
 
 #include "runtime/engine/OpenDevice.h"
+#include "tools/quern/ProgressBar.h"
 
 #include <CLI/CLI.hpp>
 
@@ -10,6 +11,7 @@
 #include <cmath>
 #include <cstdio>
 #include <unistd.h>
+#include <utility>
 
 using namespace quern;
 
@@ -68,8 +70,16 @@ Result<tool::OpenModel> tool::openModel(const OpenOptions &options) {
       openDeviceFor(*bundle, options.device, options.target));
   LoadOptions load;
   load.target = options.target;
+  ProgressBar bar(/*quiet=*/!isatty(STDERR_FILENO));
+  bool isShown = false;
+  load.progress = [&](uint64_t done, uint64_t total) {
+    if (!std::exchange(isShown, true))
+      bar.beginPhase("loading weights");
+    bar.update(done, total);
+  };
   QUERN_ASSIGN_OR_RETURN(std::unique_ptr<LoadedModel> model,
                          LoadedModel::load(bundle, std::move(device), load));
+  bar.abandon(); // The statistics say how long it took.
   EngineOptions engineOptions;
   engineOptions.timeout =
       std::chrono::nanoseconds(int64_t(options.timeoutSeconds * 1e9));

@@ -5,8 +5,8 @@
 #include "runtime/base/AtomicFile.h"
 #include "runtime/base/Json.h"
 #include "runtime/base/Process.h"
-#include "tools/compile/ProgressBar.h"
 #include "tools/compile/TargetChoice.h"
+#include "tools/quern/ProgressBar.h"
 #include "tools/quern/TextTable.h"
 
 #include <algorithm>

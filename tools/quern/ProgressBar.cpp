@@ -1,5 +1,5 @@
 //===- ProgressBar.cpp - One line of progress on a terminal ---------------===//
-#include "tools/compile/ProgressBar.h"
+#include "tools/quern/ProgressBar.h"
 
 #include <cmath>
 #include <cstdio>

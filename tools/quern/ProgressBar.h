@@ -1,6 +1,6 @@
 //===- ProgressBar.h - One line of progress on a terminal -------*- C++ -*-===//
-#ifndef QUERN_TOOLS_COMPILE_PROGRESSBAR_H
-#define QUERN_TOOLS_COMPILE_PROGRESSBAR_H
+#ifndef QUERN_TOOLS_QUERN_PROGRESSBAR_H
+#define QUERN_TOOLS_QUERN_PROGRESSBAR_H
 
 #include <chrono>
 #include <cstdint>
@@ -35,4 +35,4 @@ private:
 
 } // namespace quern
 
-#endif // QUERN_TOOLS_COMPILE_PROGRESSBAR_H
+#endif // QUERN_TOOLS_QUERN_PROGRESSBAR_H
