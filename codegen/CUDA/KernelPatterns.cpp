@@ -1,4 +1,5 @@
 //===- KernelPatterns.cpp - gpu, memref and kernel ops as llvm and nvvm ---===//
+#include "codegen/CUDA/Address.h"
 #include "codegen/CUDA/Passes.h"
 
 #include "dialects/Kernel/IR/KernelOps.h"
@@ -21,9 +22,8 @@ static unsigned getBytes(Type element) {
   return vector ? scalar * vector.getNumElements() : scalar;
 }
 
-/// The address of an element. An index has 32 bits and no sign.
-static Value getAddress(ConversionPatternRewriter &rewriter, Location loc,
-                        Value base, Value index, Type element) {
+Value quern::getAddress(RewriterBase &rewriter, Location loc, Value base,
+                        Value index, Type element) {
   if (index.getType().isInteger(32))
     index = LLVM::ZExtOp::create(rewriter, loc, rewriter.getI64Type(), index);
   return LLVM::GEPOp::create(rewriter, loc, base.getType(), element, base,
@@ -270,6 +270,7 @@ struct ConvertPackHalf : ConvertOpToLLVMPattern<kernel::PackHalfOp> {
 
 void quern::populateKernelToNVVMPatterns(const LLVMTypeConverter &converter,
                                          RewritePatternSet &patterns) {
+  populateMatrixToNVVMPatterns(converter, patterns);
   // Ahead of upstream's patterns for the same ops.
   patterns.add<ConvertRead, ConvertLoad, ConvertStore, ConvertAlloc,
                ConvertBarrier, ConvertShuffle, ConvertExp, ConvertLog,

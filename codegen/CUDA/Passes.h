@@ -27,6 +27,10 @@ namespace quern {
 void populateKernelToNVVMPatterns(const mlir::LLVMTypeConverter &converter,
                                   mlir::RewritePatternSet &patterns);
 
+/// Those of them that are for matrix units.
+void populateMatrixToNVVMPatterns(const mlir::LLVMTypeConverter &converter,
+                                  mlir::RewritePatternSet &patterns);
+
 /// gpu.module -> the llvm and nvvm dialects, ready to translate.
 void buildConvertToNVVMPipeline(mlir::OpPassManager &manager);
 

@@ -12,13 +12,6 @@
 using namespace mlir;
 using namespace quern;
 
-static Expression packHalf(Expression low, Expression high) {
-  Expression pair = vector({low, high});
-  OpBuilder &builder = low.getBuilder();
-  return low.with(kernel::PackHalfOp::create(builder, low.getLoc(),
-                                             builder.getI32Type(), pair.get()));
-}
-
 /// The upper 16 bits of f32 bits rounded to nearest even, in place; NaN stays
 /// NaN (its payload would otherwise carry over into the sign).
 static Expression roundToBFloat(Expression x) {
@@ -30,7 +23,7 @@ static Expression roundToBFloat(Expression x) {
 /// One word with two values.
 static Expression packWord(DataType type, Expression low, Expression high) {
   if (type == DataType::F16)
-    return packHalf(low, high);
+    return packHalves(low, high);
   return (roundToBFloat(low) >> 16) | (roundToBFloat(high) & 0xffff0000u);
 }
 
@@ -120,8 +113,7 @@ void OutputBuffer::store(Expression index, Expression value) const {
                           buffer.get(), index.get());
 }
 
-void OutputBuffer::writeOctet(Expression index, const Octet &octet) const {
-  assert(unitElements == (type == DataType::F32 ? 4u : 8u));
+Expression quern::packOctet(DataType type, const Octet &octet) {
   bool linear = octet.order == OctetOrder::Linear;
   if (type == DataType::BF16) {
     // Word i holds elements 2i and 2i + 1.
@@ -134,17 +126,22 @@ void OutputBuffer::writeOctet(Expression index, const Octet &octet) const {
         lanes.push_back(roundToBFloat(x[i]));
       return vector(lanes);
     };
-    return store(index, (round(even) >> 16) | (round(odd) & 0xffff0000u));
+    return (round(even) >> 16) | (round(odd) & 0xffff0000u);
   }
   Expression low = linear ? octet.a : shuffle(octet.a, octet.b, {0, 4, 1, 5});
   Expression high = linear ? octet.b : shuffle(octet.a, octet.b, {2, 6, 3, 7});
-  if (type == DataType::F32) {
-    store(index * 2, low);
-    return store(index * 2 + 1, high);
-  }
-  store(index,
-        vector({packHalf(low[0], low[1]), packHalf(low[2], low[3]),
-                packHalf(high[0], high[1]), packHalf(high[2], high[3])}));
+  return vector({packHalves(low[0], low[1]), packHalves(low[2], low[3]),
+                 packHalves(high[0], high[1]), packHalves(high[2], high[3])});
+}
+
+void OutputBuffer::writeOctet(Expression index, const Octet &octet) const {
+  assert(unitElements == (type == DataType::F32 ? 4u : 8u));
+  if (type != DataType::F32)
+    return store(index, packOctet(type, octet));
+  bool linear = octet.order == OctetOrder::Linear;
+  store(index * 2, linear ? octet.a : shuffle(octet.a, octet.b, {0, 4, 1, 5}));
+  store(index * 2 + 1,
+        linear ? octet.b : shuffle(octet.a, octet.b, {2, 6, 3, 7}));
 }
 
 void OutputBuffer::writeRun(Expression element,

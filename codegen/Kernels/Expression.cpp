@@ -177,6 +177,10 @@ Expression quern::unpackHalf(Expression word) {
   return emit<kernel::UnpackHalfOp>(
       word, VectorType::get(2, word.getBuilder().getF32Type()), word.get());
 }
+Expression quern::packHalves(Expression low, Expression high) {
+  return emit<kernel::PackHalfOp>(low, low.getBuilder().getI32Type(),
+                                  vector({low, high}).get());
+}
 Expression quern::byteDot(Expression a, Expression b, Expression sum,
                           unsigned unsignedBits) {
   IntegerAttr bits;

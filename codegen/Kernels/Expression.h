@@ -110,6 +110,8 @@ Expression shiftRightSigned(Expression a, unsigned bits);
 Expression toF32Signed(Expression x);
 /// The two halves of an i32 as f32.
 Expression unpackHalf(Expression word);
+/// Two f32 rounded to halves, in an i32.
+Expression packHalves(Expression low, Expression high);
 /// sum plus the products of the four bytes of words: those of b have a sign,
 /// those of a are below 2^unsignedBits, or have a sign if that is 0.
 Expression byteDot(Expression a, Expression b, Expression sum,

@@ -1,6 +1,7 @@
 //===- KernelBuilder.cpp - Building one kernel function -------------------===//
 #include "codegen/Kernels/KernelBuilder.h"
 
+#include "codegen/Kernels/MatrixUnit.h"
 #include "dialects/Kernel/IR/KernelOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -189,10 +190,11 @@ Value KernelBuilder::addArgument(std::string_view name, Type unit) {
   return function.getArgument(at);
 }
 
-Expression KernelBuilder::allocateWorkgroup(int64_t words, Type element) {
+Expression KernelBuilder::allocateWorkgroup(int64_t count, Type element) {
+  int64_t words = isa<VectorType>(element) ? 4 * count : count;
   launch.workgroupMemory += static_cast<uint32_t>(words * 4);
   auto type = MemRefType::get(
-      {words}, element, AffineMap(),
+      {count}, element, AffineMap(),
       storageClass(builder.getContext(), spirv::StorageClass::Workgroup));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(&function.getBody().front());
@@ -201,6 +203,11 @@ Expression KernelBuilder::allocateWorkgroup(int64_t words, Type element) {
 
 WorkgroupArray KernelBuilder::getWorkgroupArray(int64_t numbers) {
   return WorkgroupArray(allocateWorkgroup(numbers, builder.getF32Type()));
+}
+
+WorkgroupVectors KernelBuilder::getWorkgroupVectors(int64_t vectors) {
+  return WorkgroupVectors(
+      allocateWorkgroup(vectors, VectorType::get(4, builder.getI32Type())));
 }
 
 Expression WorkgroupArray::read(Expression index) const {
@@ -412,15 +419,17 @@ Expressions KernelBuilder::shareSubgroupValues(Expression value) {
     memref::StoreOp::create(builder, loc, value.get(), memory.get(),
                             getSubgroup().get());
   });
-  gpu::BarrierOp::create(builder, loc);
+  barrier();
   Expressions values;
   for (unsigned i = 0; i != subgroups; ++i)
     values.push_back(make(
         memref::LoadOp::create(builder, loc, memory.get(), index(i).get())));
   // The memory may be written again, e.g. in the next turn of a loop.
-  gpu::BarrierOp::create(builder, loc);
+  barrier();
   return values;
 }
+
+void KernelBuilder::barrier() { gpu::BarrierOp::create(builder, loc); }
 
 Expression KernelBuilder::reduceWorkgroup(Expression value, Combine combine) {
   value = reduce(value, target.subgroupSize, combine);

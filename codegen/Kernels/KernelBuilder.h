@@ -37,6 +37,9 @@ struct Octet {
   OctetOrder order = OctetOrder::Linear;
 };
 
+/// The four words of an octet of F16 or BF16 elements.
+Expression packOctet(DataType type, const Octet &octet);
+
 /// An argument that the kernel only reads.
 class InputBuffer {
 public:
@@ -64,6 +67,8 @@ public:
   /// `count` consecutive floats from `element` on, which is a multiple of
   /// `count` or of the unit; of a buffer of getRunInput or getScalarInput.
   Expressions readRun(Expression element, unsigned count) const;
+  /// The argument itself, a memref of units.
+  Expression getMemory() const { return buffer; }
 
 private:
   Expression buffer;
@@ -103,6 +108,8 @@ public:
 private:
   Expression memory;
 };
+
+class WorkgroupVectors;
 
 struct PrefixSum {
   Expression before; ///< Of the lanes before this one.
@@ -185,6 +192,7 @@ public:
 
   /// Of so many numbers; they are undefined at first.
   WorkgroupArray getWorkgroupArray(int64_t numbers);
+  WorkgroupVectors getWorkgroupVectors(int64_t vectors);
 
   Octet reorder(const Octet &octet, OctetOrder order);
 
@@ -244,6 +252,8 @@ public:
   Expression reduceWorkgroup(Expression value, Combine combine);
   /// Sums of a value over the lanes of the workgroup.
   PrefixSum scanWorkgroup(Expression value);
+  /// Waits for all lanes of the workgroup and what they wrote to its memory.
+  void barrier();
 
   KernelLaunch launch;
   uint64_t flops = 0; ///< At the full count.
@@ -258,7 +268,7 @@ private:
   mlir::Value addArgument(std::string_view name, mlir::Type unit);
   /// The value of every subgroup's lane 0.
   Expressions shareSubgroupValues(Expression value);
-  Expression allocateWorkgroup(int64_t words, mlir::Type element);
+  Expression allocateWorkgroup(int64_t count, mlir::Type element);
 
   const KernelRequest &request;
   const TargetDescription &target;

@@ -1,6 +1,7 @@
 //===- Linear.cpp - linear: which variant, and the epilogues --------------===//
 #include "codegen/Kernels/Linear.h"
 #include "codegen/Kernels/KernelFamilies.h"
+#include "codegen/Kernels/MatrixTiles.h"
 #include "codegen/Kernels/Panels.h"
 
 using namespace quern;
@@ -81,6 +82,9 @@ Status quern::buildLinear(KernelBuilder &k) {
                          hasPanels(k, linear, PanelInputs::Floats));
   if (inPanels)
     return buildPanelLinear(k, linear, PanelInputs::Floats);
-  return linear.tokens <= maxTokensOfRows ? buildLinearRows(k, linear)
-                                          : buildLinearTiles(k, linear);
+  if (linear.tokens <= maxTokensOfRows)
+    return buildLinearRows(k, linear);
+  if (std::optional<DataType> element = chooseMatrixElement(k, linear))
+    return buildLinearMatrix(k, linear, *element);
+  return buildLinearTiles(k, linear);
 }

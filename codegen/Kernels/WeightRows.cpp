@@ -52,6 +52,18 @@ Expression quern::readCode(const EncodingInfo &info, Expression words,
   return info.zero == 0 ? codes : codes - double(info.zero);
 }
 
+Expression WeightRows::readCodeWords(size_t row, Expression octet) const {
+  return buffer.read(bases[row] + octet / double(octetsPerVector()));
+}
+
+Octet WeightRows::decodeCodes(Expression words, Expression octet) const {
+  Expression shift =
+      toI32(octet % double(octetsPerVector())) * double(2 * info->bits);
+  return {readCode(*info, words, shift),
+          readCode(*info, words, shift + double(info->bits)),
+          OctetOrder::Linear};
+}
+
 Octets WeightRows::readCodes(size_t row, Expression group) const {
   unsigned vectors = info->wordsPerGroup() / 4, codes = info->codesPerWord();
   Octets octets;
@@ -112,21 +124,17 @@ Octets WeightRows::readOctets(Expression octet) const {
     return octets;
   }
   constexpr unsigned octetsPerGroup = kGroupSize / 8;
-  unsigned perVector = info->codesPerWord() / 2;
   Expression group = octet / double(octetsPerGroup);
   Expressions scales = readScales(group), minima;
   if (hasMinimum())
     minima = readMinima(group, scales);
-  Expression shift = toI32(octet % double(perVector)) * double(2 * info->bits);
   for (size_t row = 0; row != size(); ++row) {
-    Expression words = buffer.read(bases[row] + octet / double(perVector));
-    auto decode = [&](Expression at) {
-      Expression codes = readCode(*info, words, at);
-      return hasMinimum() ? fma(codes, scales[row], minima[row])
-                          : codes * scales[row];
+    Octet codes = decodeCodes(readCodeWords(row, octet), octet);
+    auto scale = [&](Expression part) {
+      return hasMinimum() ? fma(part, scales[row], minima[row])
+                          : part * scales[row];
     };
-    octets.push_back({decode(shift), decode(shift + double(info->bits)),
-                      OctetOrder::Linear});
+    octets.push_back({scale(codes.a), scale(codes.b), codes.order});
   }
   return octets;
 }

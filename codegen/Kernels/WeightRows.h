@@ -38,6 +38,10 @@ public:
     return buffer.readOctet(bases[row] + octet);
   }
 
+  /// The vector of words with the codes of an octet of an encoded row, and
+  /// these codes, as floats with zero taken away; both without the row's scale.
+  Expression readCodeWords(size_t row, Expression octet) const;
+  Octet decodeCodes(Expression words, Expression octet) const;
   /// The codes of a group of an encoded row, as floats with zero taken away.
   Octets readCodes(size_t row, Expression group) const;
   /// The scales of a group of all rows.
@@ -50,6 +54,7 @@ public:
   bool hasMinimum() const { return info && info->hasMinimum; }
 
 private:
+  unsigned octetsPerVector() const { return info->codesPerWord() / 2; }
   /// The scales (0), or the minima or zero points (1).
   Expressions readFactors(Expression group, unsigned factor) const;
 

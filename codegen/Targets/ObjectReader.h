@@ -138,6 +138,14 @@ public:
     note(inner.finish());
   }
 
+  /// The same if there is one.
+  template <typename Read>
+  void readOptionalObject(std::string_view key, Read read) {
+    known.insert(key);
+    if (status.isOk() && object.isObject() && object.find(key))
+      readObject(key, read);
+  }
+
   /// An array of objects.
   template <typename Read> void readObjects(std::string_view key, Read read) {
     auto value = member(key);

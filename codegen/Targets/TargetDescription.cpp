@@ -72,7 +72,14 @@ static Status checkConsistency(const TargetDescription &target) {
   };
   QUERN_RETURN_IF_ERROR(
       check(target.subgroupsPerWorkgroup, "subgroups_per_workgroup"));
-  return check(target.rowSubgroups, "row_subgroups");
+  QUERN_RETURN_IF_ERROR(check(target.rowSubgroups, "row_subgroups"));
+  uint64_t bytes = target.getMatrixStageBytes() * target.mmaStages;
+  if (bytes <= target.maxWorkgroupMemory)
+    return Status::ok();
+  return corrupt("$.mma: " + std::to_string(target.mmaStages) +
+                 " stages take " + std::to_string(bytes) +
+                 " bytes, more than max_workgroup_memory " +
+                 std::to_string(target.maxWorkgroupMemory));
 }
 
 /// Of CUDA: the code that is made, and what `quern inspect --resources`
@@ -82,9 +89,15 @@ static void readCuda(ObjectReader &reader, TargetDescription &target) {
   uint32_t number = 0;
   double flops = 0;
   reader.readObject("multiprocessor", [&](ObjectReader &sm) {
+    sm.read("count", target.multiprocessors, 0, 1 << 24);
     for (const char *member :
-         {"count", "registers", "shared_memory", "subgroups", "workgroups"})
+         {"registers", "shared_memory", "subgroups", "workgroups"})
       sm.read(member, number, 0, 1 << 24);
+  });
+  reader.readOptionalObject("mma", [&](ObjectReader &mma) {
+    mma.readPowerOfTwo("tokens", target.mmaTokens, 16, 256);
+    mma.readPowerOfTwo("rows", target.mmaRows, 32, 256);
+    mma.read("stages", target.mmaStages, 2, 8);
   });
   reader.readNotNegative("peak_flops", flops);
 }

@@ -85,6 +85,13 @@ struct TargetDescription {
   uint32_t gemvRows = 4;
   /// Register tile of one lane of a matrix-matrix kernel.
   uint32_t gemmTokens = 4, gemmRows = 4;
+  /// Tile of tokens x weight rows that a workgroup computes on matrix units
+  /// when there are many tokens, and steps of it that are in workgroup memory
+  /// at a time; 0 tokens: the target has no such units.
+  uint32_t mmaTokens = 0, mmaRows = 0, mmaStages = 0;
+  /// Only for CUDA: multiprocessors of the device, each of which should get
+  /// work; 0: unknown.
+  uint32_t multiprocessors = 0;
   /// Only for CPUs: linear layers with weights in panels of as many rows as a
   /// subgroup has lanes. Tokens and panels of a register tile, and panels that
   /// steps of few tokens read side by side.
@@ -137,6 +144,14 @@ struct TargetDescription {
   int64_t getMaxExpertTile() const {
     constexpr int64_t mostRegisters = 8;
     return lanesAreRegister() ? panelTokens : mostRegisters;
+  }
+
+  /// Inputs of a step of a tile on matrix units: rows of 64 bytes of 16-bit
+  /// elements, and a group of an encoded weight.
+  static constexpr uint32_t mmaDepth = 32;
+  /// Workgroup memory of a step.
+  uint64_t getMatrixStageBytes() const {
+    return uint64_t(mmaTokens + mmaRows) * mmaDepth * 2;
   }
 
   double memoryBandwidth = 0; ///< Bytes per second, for estimates; 0 unknown.

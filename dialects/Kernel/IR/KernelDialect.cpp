@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "dialects/Kernel/IR/KernelOps.h"
 
+#include "mlir/Dialect/SPIRV/IR/SPIRVAttributes.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVEnums.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -47,6 +49,23 @@ LogicalResult ByteDotOp::verify() {
   if (getElementTypeOrSelf(getType()).isInteger(32))
     return success();
   return emitOpError() << "expected words of 32 bits, found " << getType();
+}
+
+/// Workgroup memory is what SPIR-V calls so, on every target.
+static LogicalResult verifyIsWorkgroup(Operation *op, Value memory) {
+  auto type = cast<MemRefType>(memory.getType());
+  auto space = dyn_cast_or_null<spirv::StorageClassAttr>(type.getMemorySpace());
+  if (space && space.getValue() == spirv::StorageClass::Workgroup)
+    return success();
+  return op->emitOpError() << "expected workgroup memory, found " << type;
+}
+
+LogicalResult AsyncCopyOp::verify() {
+  return verifyIsWorkgroup(*this, getTo());
+}
+
+LogicalResult LoadMatrixOp::verify() {
+  return verifyIsWorkgroup(*this, getMemory());
 }
 
 void KernelDialect::initialize() {

@@ -153,4 +153,123 @@ def Kernel_ByteDotOp : Kernel_Op<"byte_dot",
   let hasVerifier = 1;
 }
 
+//===----------------------------------------------------------------------===//
+// Matrix units. Only targets whose description names their tiles (`mma`) get
+// these ops.
+//===----------------------------------------------------------------------===//
+
+/// 16 bytes, what one lane of a matrix unit loads and copies.
+def Kernel_Vectors : MemRefRankOf<[VectorOfLengthAndType<[4], [I32]>], [1]>;
+class Kernel_Exact<int length, Type element, string builder>
+    : Type<VectorOfLengthAndType<[length], [element]>.predicate,
+           VectorOfLengthAndType<[length], [element]>.summary,
+           "::mlir::VectorType">,
+      BuildableType<"::mlir::VectorType::get({" # length # "}, $_builder."
+                    # builder # "())">;
+def Kernel_Words4 : Kernel_Exact<4, I32, "getI32Type">;
+def Kernel_Words2 : Kernel_Exact<2, I32, "getI32Type">;
+def Kernel_Sums : Kernel_Exact<4, F32, "getF32Type">;
+
+def Kernel_AsyncCopyOp : Kernel_Op<"async_copy", 
+    [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts to copy 16 bytes of a buffer to workgroup memory";
+  let description = [{
+    to[to_index] = from[from_index], or zeros if `valid` is there and false;
+    then nothing is read, and `from_index` may be out of bounds. The bytes may be touched
+    after a kernel.async_wait of this lane for the group of the copy, by other
+    lanes after a barrier that follows.
+
+    Example:
+    ```mlir
+    kernel.async_copy %x[%i] to %tile[%j] : memref<?xvector<4xi32>> to memref<64xvector<4xi32>, #spirv.storage_class<Workgroup>>
+    kernel.async_copy %x[%i] to %tile[%j] if %valid : memref<?xvector<4xi32>> to memref<64xvector<4xi32>, #spirv.storage_class<Workgroup>>
+    ```
+  }];
+  let arguments = (ins Kernel_Vectors:$from, Index:$from_index,
+      Kernel_Vectors:$to, Index:$to_index, Optional<I1>:$valid);
+  let assemblyFormat = [{
+    $from `[` $from_index `]` `to` $to `[` $to_index `]` (`if` $valid^)?
+    attr-dict `:` type($from) `to` type($to)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_AsyncCommitOp : Kernel_Op<"async_commit",
+    [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "makes a group of this lane's copies since the last one";
+  let description = [{
+    Groups may be empty.
+
+    Example:
+    ```mlir
+    kernel.async_commit
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Kernel_AsyncWaitOp : Kernel_Op<"async_wait",
+    [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits for all but the latest groups of this lane's copies";
+  let description = [{
+    Afterwards at most `pending` groups are under way.
+
+    Example:
+    ```mlir
+    kernel.async_wait 1
+    ```
+  }];
+  let arguments = (ins ConfinedAttr<I32Attr, [IntNonNegative]>:$pending);
+  let assemblyFormat = "$pending attr-dict";
+}
+
+def Kernel_LoadMatrixOp : Kernel_Op<"load_matrix"> {
+  let summary = "loads four matrices of 8 x 8 halves from workgroup memory";
+  let description = [{
+    Lane 8 m + r gives the index of row r of matrix m, 16 bytes. Word m of the
+    result of lane l holds elements 2 (l mod 4) and 2 (l mod 4) + 1 of row l / 4
+    of matrix m. All 32 lanes of a subgroup take part.
+
+    Example:
+    ```mlir
+    %words = kernel.load_matrix %tile[%i] : memref<64xvector<4xi32>, #spirv.storage_class<Workgroup>>
+    ```
+  }];
+  let arguments = (ins Arg<Kernel_Vectors, "", [MemRead]>:$memory,
+      Index:$index);
+  let results = (outs Kernel_Words4:$result);
+  let assemblyFormat = "$memory `[` $index `]` attr-dict `:` type($memory)";
+  let hasVerifier = 1;
+}
+
+def Kernel_MatrixElement : TypeAttrBase<"::mlir::FloatType",
+    "the type f16 or bf16", Or<[F16.predicate, BF16.predicate]>> {
+  let constBuilderCall = "::mlir::TypeAttr::get($0)";
+}
+
+def Kernel_MmaOp : Kernel_Op<"mma", [Pure]> {
+  let summary = "adds the product of 16 x 16 and 16 x 8 elements to sums";
+  let description = [{
+    result = A B + sums, over all 32 lanes of a subgroup; products are exact and
+    summed in f32. Lane l has, with g = l / 4 and t = l mod 4,
+
+    - of A (16 x 16) in words 0 to 3 the pairs from column 2 t of rows g and
+      g + 8, then from column 2 t + 8 of the same rows;
+    - of B (16 x 8) in words 0 and 1 the pairs of column g from rows 2 t and
+      2 t + 8;
+    - of the sums (16 x 8) elements 2 t and 2 t + 1 of row g, then of row g + 8.
+
+    That is how kernel.load_matrix loads the rows of A and the columns of B.
+
+    Example:
+    ```mlir
+    %sums1 = kernel.mma bf16 %a, %b, %sums0
+    ```
+  }];
+  let arguments = (ins Kernel_MatrixElement:$element, Kernel_Words4:$a,
+      Kernel_Words2:$b, Kernel_Sums:$sums);
+  let results = (outs Kernel_Sums:$result);
+  let assemblyFormat = "$element $a `,` $b `,` $sums attr-dict";
+}
+
 #endif // QUERN_DIALECTS_KERNEL_KERNELOPS_TD

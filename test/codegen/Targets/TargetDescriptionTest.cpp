@@ -68,6 +68,28 @@ TEST(TargetDescription, CPUsHaveTheirOwnMembers) {
             "t.json: $.spirv_version: unknown member");
 }
 
+TEST(TargetDescription, MatrixUnitsFitTheWorkgroupMemory) {
+  EXPECT_EQ(findTarget("cpu")->mmaTokens, 0u);
+  EXPECT_EQ(findTarget("vulkan-nvidia")->mmaTokens, 0u);
+  // Targets inherit them, and those that do not name them have none.
+  Result<TargetDescription> hopper = findTarget("cuda-sm_90a");
+  EXPECT_EQ(hopper->mmaTokens, 128u);
+  EXPECT_EQ(hopper->multiprocessors, 132u);
+  std::string text = textOf("cuda-sm_80");
+  std::string member = "\"mma\": {\"tokens\": 128, \"rows\": 128, "
+                       "\"stages\": 3},";
+  Result<TargetDescription> without =
+      parseTarget(replace(text, member, ""), "t.json");
+  ASSERT_TRUE(without.isOk()) << without.getStatus().getMessage();
+  EXPECT_EQ(without->mmaTokens, 0u);
+  EXPECT_EQ(errorOf(replace(text, "\"stages\": 3", "\"stages\": 4")),
+            "t.json: $.mma: 4 stages take 65536 bytes, more than "
+            "max_workgroup_memory 49152");
+  EXPECT_NE(errorOf(replace(text, member, "\"mma\": {\"tokens\": 128},"))
+                .find("$.mma"),
+            std::string::npos);
+}
+
 static std::vector<std::string> namesOf(std::string_view spec) {
   Result<TargetDescription> target = findTarget(spec);
   EXPECT_TRUE(target.isOk()) << target.getStatus().getMessage();

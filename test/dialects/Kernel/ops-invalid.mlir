@@ -51,3 +51,43 @@ func.func @words(%a: i64) {
   %x = kernel.byte_dot %a, %a, %a : i64
   return
 }
+
+// -----
+
+func.func @copy(%a: memref<?xvector<4xi32>>, %i: index) {
+  // expected-error @+1 {{expected workgroup memory, found 'memref<?xvector<4xi32>>'}}
+  kernel.async_copy %a[%i] to %a[%i] : memref<?xvector<4xi32>> to memref<?xvector<4xi32>>
+  return
+}
+
+// -----
+
+func.func @copied(%a: memref<?xf32>, %b: memref<4xvector<4xi32>, #spirv.storage_class<Workgroup>>, %i: index) {
+  // expected-error @+1 {{'from' must be 1D memref of}}
+  kernel.async_copy %a[%i] to %b[%i] : memref<?xf32> to memref<4xvector<4xi32>, #spirv.storage_class<Workgroup>>
+  return
+}
+
+// -----
+
+func.func @load(%a: memref<8xvector<4xi32>, #spirv.storage_class<StorageBuffer>>, %i: index) {
+  // expected-error @+1 {{expected workgroup memory, found}}
+  %x = kernel.load_matrix %a[%i] : memref<8xvector<4xi32>, #spirv.storage_class<StorageBuffer>>
+  return
+}
+
+// -----
+
+func.func @element(%a: vector<4xi32>, %b: vector<2xi32>, %sums: vector<4xf32>) {
+  // expected-error @+1 {{attribute 'element' failed to satisfy constraint: the type f16 or bf16}}
+  %x = kernel.mma f32 %a, %b, %sums
+  return
+}
+
+// -----
+
+func.func @wait() {
+  // expected-error @+1 {{attribute 'pending' failed to satisfy constraint}}
+  kernel.async_wait -1
+  return
+}

@@ -36,3 +36,25 @@ func.func @bytes(%buffer: memref<?xi32>, %i: index, %a: vector<8xi32>, %s: i32) 
   %1 = kernel.byte_dot %s, %s, %s : i32
   return %half, %0, %1 : f32, vector<8xi32>, i32
 }
+
+!tile = memref<64xvector<4xi32>, #spirv.storage_class<Workgroup>>
+
+// CHECK-LABEL: func.func @matrix
+func.func @matrix(%x: memref<?xvector<4xi32>>, %tile: !tile, %i: index, %valid: i1,
+                  %b: vector<2xi32>, %sums: vector<4xf32>) -> vector<4xf32> {
+  // CHECK: kernel.async_copy %{{.*}}[%{{.*}}] to %{{.*}}[%{{.*}}] : memref<?xvector<4xi32>> to memref<64xvector<4xi32>, #spirv.storage_class<Workgroup>>
+  kernel.async_copy %x[%i] to %tile[%i] : memref<?xvector<4xi32>> to !tile
+  // CHECK: kernel.async_copy %{{.*}}[%{{.*}}] to %{{.*}}[%{{.*}}] if %{{.*}} : memref<?xvector<4xi32>> to memref
+  kernel.async_copy %x[%i] to %tile[%i] if %valid : memref<?xvector<4xi32>> to !tile
+  // CHECK: kernel.async_commit
+  kernel.async_commit
+  // CHECK: kernel.async_wait 2
+  kernel.async_wait 2
+  // CHECK: kernel.load_matrix %{{.*}}[%{{.*}}] : memref<64xvector<4xi32>, #spirv.storage_class<Workgroup>>
+  %a = kernel.load_matrix %tile[%i] : !tile
+  // CHECK: kernel.mma bf16 %{{.*}}, %{{.*}}, %{{.*}}
+  %0 = kernel.mma bf16 %a, %b, %sums
+  // CHECK: kernel.mma f16 %{{.*}}, %{{.*}}, %{{.*}}
+  %1 = kernel.mma f16 %a, %b, %0
+  return %1 : vector<4xf32>
+}
