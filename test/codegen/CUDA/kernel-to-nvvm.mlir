@@ -62,7 +62,7 @@ gpu.module @m {
     kernel.async_wait 0
     gpu.barrier
     %a = kernel.load_matrix %tile[%lane] : !tile
-    %b = vector.extract_strided_slice %a {offsets = [0], sizes = [2], strides = [1]} : vector<4xi32> to vector<2xi32>
+    %b = vector.shuffle %a, %a [0, 1] : vector<4xi32>, vector<4xi32>
     %0 = kernel.mma bf16 %a, %b, %sums
     %1 = kernel.mma f16 %a, %b, %0
     memref.store %1, %y[%lane] : memref<?xvector<4xf32>>

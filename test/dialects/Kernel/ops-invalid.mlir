@@ -63,7 +63,7 @@ func.func @copy(%a: memref<?xvector<4xi32>>, %i: index) {
 // -----
 
 func.func @copied(%a: memref<?xf32>, %b: memref<4xvector<4xi32>, #spirv.storage_class<Workgroup>>, %i: index) {
-  // expected-error @+1 {{'from' must be 1D memref of}}
+  // expected-error @+1 {{operand #0 must be 1D memref of vector of 32-bit signless integer values of length 4}}
   kernel.async_copy %a[%i] to %b[%i] : memref<?xf32> to memref<4xvector<4xi32>, #spirv.storage_class<Workgroup>>
   return
 }
