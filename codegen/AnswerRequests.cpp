@@ -49,7 +49,8 @@ static Result<KernelRequest> convertRequest(exec::KernelOp op) {
     exec::ArgumentAttr argument = op.getArgument(i);
     RankedTensorType tensor = argument.getTensor();
     Encoding encoding = qwen::getEncoding(tensor.getElementType());
-    std::optional<DataType> type = encoding == Encoding::None
+    bool int8Rows = isa<qwen::Int8RowsType>(tensor.getElementType());
+    std::optional<DataType> type = encoding == Encoding::None && !int8Rows
                                        ? convertType(tensor.getElementType())
                                        : DataType::F32;
     if (!type)
@@ -57,7 +58,7 @@ static Result<KernelRequest> convertRequest(exec::KernelOp op) {
                          std::to_string(i) + " has an unknown element type");
     request.arguments.push_back(
         {static_cast<ArgumentEffect>(argument.getEffect()), *type,
-         std::vector<int64_t>(tensor.getShape()), encoding});
+         std::vector<int64_t>(tensor.getShape()), encoding, int8Rows});
   }
   for (NamedAttribute entry : op.getConfig()) {
     std::optional<ConfigValue> value = convertConfig(entry.getValue());

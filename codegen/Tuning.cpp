@@ -13,7 +13,8 @@ using namespace quern;
 static std::string describeArgument(const KernelArgument &argument) {
   static constexpr const char *effects[] = {"read ", "write ", "update "};
   std::string text = effects[static_cast<size_t>(argument.effect)];
-  text += argument.encoding == Encoding::None
+  text += argument.int8Rows ? "int8 rows"
+          : argument.encoding == Encoding::None
               ? dataTypeName(argument.type)
               : getEncodingInfo(argument.encoding).name;
   for (const int64_t &size : argument.shape)

@@ -82,9 +82,15 @@ LogicalResult ManifestBuilder::addStates() {
   for (auto op : module.getOps<qwen::StateOp>()) {
     auto state = std::make_unique<bundle::StateT>();
     RankedTensorType type = op.getTensorType();
-    FailureOr<bundle::DType> dtype = convertType(op, type.getElementType());
+    bool int8Rows = isa<qwen::Int8RowsType>(type.getElementType());
+    FailureOr<bundle::DType> dtype =
+        int8Rows ? bundle::DType::F32 : convertType(op, type.getElementType());
     if (failed(dtype))
       return failure();
+    if (int8Rows) {
+      state->encoding = bundle::StateEncoding::Int8Rows;
+      addFeature(std::string(kInt8RowsFeature));
+    }
     state->name = op.getSymName();
     state->kind = static_cast<bundle::StateKind>(op.getKind());
     state->dtype = *dtype;

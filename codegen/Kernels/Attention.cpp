@@ -234,7 +234,7 @@ Status quern::buildAttentionSplit(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(k.setCountedGrid(k.dim("T"), 1));
   k.setGrid(2, splits);
   Expression head = k.getGroup(0), token = k.getGroup(1), split = k.getGroup(2);
-  HeadUnits units(k, "k_cache");
+  HeadUnits units(k);
   int64_t perHead = k.dim("D") / units.getElements();
   OutputBuffer partial = units.getOutput("partial"),
                sums = k.getRunOutput("sums", 2);

@@ -4,12 +4,12 @@
 using namespace quern;
 
 AttentionRows::AttentionRows(KernelBuilder &k, double scale, int64_t group)
-    : k(k), scale(scale), group(group), units(k, "k_cache"),
+    : k(k), scale(scale), group(group), units(k),
       perHead(k.dim("D") / units.getElements()),
       lanes(getEvenTeamLanes(k, perHead)), teams(k.getSubgroupSize() / lanes),
       perLane(perHead / lanes), positions(k.getTarget().attentionPositions),
-      cache(k), query(units.getInput("q")), keys(units.getInput("k_cache")),
-      values(units.getInput("v_cache")), lane(k.getLane() % double(lanes)),
+      cache(k), query(units.getInput("q")), keys(units.getCache("k_cache")),
+      values(units.getCache("v_cache")), lane(k.getLane() % double(lanes)),
       team(k.getLane() / double(lanes)) {}
 
 AttentionRows::States AttentionRows::attend(const Expressions &tokens,
@@ -44,19 +44,108 @@ AttentionRows::States AttentionRows::attend(const Expressions &tokens,
 
 /// This lane's part of a query, scaled.
 Expressions AttentionRows::readQuery(Expression row) {
-  Expressions parts = readParts(query, row * double(perHead));
+  Expressions parts;
+  for (int64_t i = 0; i != perLane; ++i)
+    parts.append(
+        units.read(query, row * double(perHead) + lane + double(i * lanes)));
   for (Expression &part : parts)
     part = part * scale;
   return parts;
 }
 
-/// This lane's part of a query, key or value whose first unit is `row`.
-Expressions AttentionRows::readParts(const InputBuffer &buffer,
-                                     Expression row) {
-  Expressions parts;
-  for (int64_t i = 0; i != perLane; ++i)
-    parts.append(units.read(buffer, row + lane + double(i * lanes)));
-  return parts;
+AttentionRows::Block AttentionRows::readBlock(const InputBuffer &buffer,
+                                              llvm::ArrayRef<Expression> rows) {
+  Block block;
+  for (const Expression &row : rows) {
+    block.emplace_back();
+    for (int64_t i = 0; i != perLane; ++i)
+      block.back().push_back(
+          units.readPacked(buffer, row + lane + double(i * lanes)));
+  }
+  return block;
+}
+
+/// This lane's parts of each row.
+llvm::SmallVector<Expressions, 8> AttentionRows::unpack(const Block &block) {
+  llvm::SmallVector<Expressions, 8> rows;
+  for (const auto &row : block) {
+    rows.emplace_back();
+    for (const Expressions &unit : row)
+      rows.back().append(units.unpack(unit));
+  }
+  return rows;
+}
+
+/// This lane's part of the score of each position.
+Expressions AttentionRows::multiplyKeys(const Expressions &queryParts,
+                                        llvm::ArrayRef<Expressions> keyParts) {
+  Expressions scores(positions, k.f32(0));
+  for (size_t part = 0; part != queryParts.size(); ++part)
+    for (unsigned i = 0; i != positions; ++i)
+      scores[i] =
+          units.multiply(keyParts[i][part], queryParts[part], scores[i]);
+  return scores;
+}
+
+/// The weight of each position, of which a lane has its own.
+Expressions AttentionRows::shareWeights(const Expressions &weights) {
+  Expressions shared;
+  for (unsigned i = 0; i != positions; ++i)
+    shared.push_back(k.shuffleFrom(
+        weights[i / lanes], toI32(team * double(lanes) + double(i % lanes))));
+  return shared;
+}
+
+/// Adds the sum of a block to what a state carries, times `factor`. It is added
+/// as a whole: long sums lose less.
+void AttentionRows::addValues(State &state,
+                              llvm::ArrayRef<Expressions> valueParts,
+                              const Expressions &weights, Expression factor) {
+  for (size_t part = 0; part != state.values.size(); ++part) {
+    Expression sum = valueParts[0][part] * weights[0];
+    for (unsigned i = 1; i != positions; ++i)
+      sum = fma(valueParts[i][part], weights[i], sum);
+    state.values[part] = fma(state.values[part], factor, sum);
+  }
+}
+
+// Codes are unpacked once for all queries, right where they are multiplied: all
+// numbers of a block would be more than the registers hold.
+
+/// multiplyKeys for all queries.
+llvm::SmallVector<Expressions, 8>
+AttentionRows::multiplyCodedKeys(llvm::ArrayRef<Expressions> queries,
+                                 const Block &block) {
+  size_t parts = units.getParts();
+  llvm::SmallVector<Expressions, 8> scores(queries.size(),
+                                           Expressions(positions, k.f32(0)));
+  for (unsigned i = 0; i != positions; ++i)
+    for (int64_t unit = 0; unit != perLane; ++unit)
+      for (auto [part, key] : llvm::enumerate(units.unpack(block[i][unit])))
+        for (size_t r = 0; r != queries.size(); ++r)
+          scores[r][i] = units.multiply(key, queries[r][unit * parts + part],
+                                        scores[r][i]);
+  return scores;
+}
+
+/// addValues for all states.
+void AttentionRows::addCodedValues(States &states, const Block &block,
+                                   llvm::ArrayRef<Expressions> weights,
+                                   llvm::ArrayRef<Expression> factors) {
+  size_t parts = units.getParts();
+  for (int64_t unit = 0; unit != perLane; ++unit) {
+    llvm::SmallVector<Expressions, 8> sums(states.size(), Expressions(parts));
+    for (unsigned i = 0; i != positions; ++i)
+      for (auto [part, value] : llvm::enumerate(units.unpack(block[i][unit])))
+        for (size_t r = 0; r != states.size(); ++r)
+          sums[r][part] = i == 0 ? value * weights[r][i]
+                                 : fma(value, weights[r][i], sums[r][part]);
+    for (size_t r = 0; r != states.size(); ++r)
+      for (size_t part = 0; part != parts; ++part) {
+        Expression &carried = states[r].values[unit * parts + part];
+        carried = fma(carried, factors[r], sums[r][part]);
+      }
+  }
 }
 
 /// Takes positions [first, first + block) into the states; those behind `last`
@@ -74,59 +163,62 @@ void AttentionRows::takeBlock(States &states,
     Expression position = min(first + team + double(i * teams), last);
     if (!page || !samePage)
       page = cache.getPage(slot, position);
-    rows.push_back(cache.getRow(page, position, head) *
-                   double(8 / units.getElements()));
+    rows.push_back(cache.getRow(page, position, head, units.getElements()));
   }
   if (k.getTarget().lanesAreRegister())
     prefetchBlock(slot, head, first + double(getBlock()), last);
-  // The positions whose scores this lane gets from sumAcrossTeam.
-  Expressions own;
+  // The positions whose scores this lane gets from sumAcrossTeam, and the
+  // scales of their codes.
+  Expressions own, keyScales, valueScales;
   for (unsigned i = 0; i < positions; i += lanes) {
     Expression in =
         positions < lanes ? lane % double(positions) : lane + double(i);
     own.push_back(first + team + in * double(teams));
+    if (!units.isCoded())
+      continue;
+    Expression position = min(own.back(), last);
+    Expression at = cache.getScale(
+        samePage ? page : cache.getPage(slot, position), position, head);
+    keyScales.push_back(units.readScale(keys, at));
+    valueScales.push_back(units.readScale(values, at));
   }
 
-  llvm::SmallVector<Expressions, 8> keyParts;
-  for (const Expression &row : rows)
-    keyParts.push_back(readParts(keys, row));
-  llvm::SmallVector<Expressions, 8> weights;
+  Block keyBlock = readBlock(keys, rows);
+  llvm::SmallVector<Expressions, 8> keyParts, codedScores, weights;
+  if (units.isCoded())
+    codedScores = multiplyCodedKeys(queries, keyBlock);
+  else
+    keyParts = unpack(keyBlock);
   Expressions factors; // Of what the rows carry.
   for (size_t r = 0; r != queries.size(); ++r) {
-    Expressions scores(positions, k.f32(0)), isInside;
-    for (size_t part = 0; part != queries[r].size(); ++part)
-      for (unsigned i = 0; i != positions; ++i)
-        scores[i] =
-            units.multiply(keyParts[i][part], queries[r][part], scores[i]);
+    Expressions isInside,
+        scores =
+            sumAcrossTeam(units.isCoded() ? codedScores[r]
+                                          : multiplyKeys(queries[r], keyParts));
+    for (auto [score, keyScale] : llvm::zip(scores, keyScales))
+      score = score * keyScale;
     for (const Expression &position : own)
       isInside.push_back(position < limits[r / group]);
     factors.push_back(states[r].maximum);
-    weights.push_back(
-        updateSoftmax(states[r], sumAcrossTeam(scores), isInside));
+    weights.push_back(updateSoftmax(states[r], scores, isInside));
     factors[r] = exp(factors[r] - states[r].maximum);
     Expression total = weights[r][0];
     for (const Expression &weight : llvm::drop_begin(weights[r]))
       total = total + weight;
     states[r].total = fma(states[r].total, factors[r], total);
+    for (auto [weight, valueScale] : llvm::zip(weights[r], valueScales))
+      weight = weight * valueScale;
   }
 
-  llvm::SmallVector<Expressions, 8> valueParts;
-  for (const Expression &row : rows)
-    valueParts.push_back(readParts(values, row));
-  for (size_t r = 0; r != queries.size(); ++r) {
-    Expressions shared; // The weight of every position.
-    for (unsigned i = 0; i != positions; ++i)
-      shared.push_back(
-          k.shuffleFrom(weights[r][i / lanes],
-                        toI32(team * double(lanes) + double(i % lanes))));
-    // The sum of a block is added as a whole: long sums lose less.
-    for (size_t part = 0; part != states[r].values.size(); ++part) {
-      Expression sum = valueParts[0][part] * shared[0];
-      for (unsigned i = 1; i != positions; ++i)
-        sum = fma(valueParts[i][part], shared[i], sum);
-      states[r].values[part] = fma(states[r].values[part], factors[r], sum);
-    }
+  Block valueBlock = readBlock(values, rows);
+  if (units.isCoded()) {
+    for (Expressions &own : weights)
+      own = shareWeights(own);
+    return addCodedValues(states, valueBlock, weights, factors);
   }
+  llvm::SmallVector<Expressions, 8> valueParts = unpack(valueBlock);
+  for (size_t r = 0; r != queries.size(); ++r)
+    addValues(states[r], valueParts, shareWeights(weights[r]), factors[r]);
 }
 
 /// Asks for the rows of the block that begins at `first`. A block takes too
@@ -140,8 +232,7 @@ void AttentionRows::prefetchBlock(Expression slot, Expression head,
     Expression position = min(first + double(i), last);
     if (!page || !samePage)
       page = cache.getPage(slot, position);
-    Expression row =
-        cache.getRow(page, position, head) * double(8 / units.getElements());
+    Expression row = cache.getRow(page, position, head, units.getElements());
     for (int64_t unit = 0; unit < perHead; unit += unitsOfLine) {
       keys.prefetch(row + double(unit));
       values.prefetch(row + double(unit));

@@ -10,6 +10,9 @@
 // alone. Softmax is online: each row carries its maximum, its sum and the
 // weighted values so far.
 //
+// Codes of keys and values are multiplied as they are: the scale of a key is
+// taken into its score, that of a value into its weight.
+//
 //===----------------------------------------------------------------------===//
 #ifndef QUERN_CODEGEN_KERNELS_ATTENTIONROWS_H
 #define QUERN_CODEGEN_KERNELS_ATTENTIONROWS_H
@@ -54,7 +57,20 @@ private:
   /// Positions of a turn of the loop.
   int64_t getBlock() const { return positions * teams; }
   Expressions readQuery(Expression row);
-  Expressions readParts(const InputBuffer &buffer, Expression row);
+  /// Keys or values of the positions of a block: this lane's units, packed.
+  using Block = llvm::SmallVector<llvm::SmallVector<Expressions, 4>, 8>;
+  Block readBlock(const InputBuffer &cache, llvm::ArrayRef<Expression> rows);
+  llvm::SmallVector<Expressions, 8> unpack(const Block &block);
+  Expressions multiplyKeys(const Expressions &queryParts,
+                           llvm::ArrayRef<Expressions> keyParts);
+  Expressions shareWeights(const Expressions &weights);
+  void addValues(State &state, llvm::ArrayRef<Expressions> valueParts,
+                 const Expressions &weights, Expression factor);
+  llvm::SmallVector<Expressions, 8>
+  multiplyCodedKeys(llvm::ArrayRef<Expressions> queries, const Block &block);
+  void addCodedValues(States &states, const Block &block,
+                      llvm::ArrayRef<Expressions> weights,
+                      llvm::ArrayRef<Expression> factors);
   void takeBlock(States &states, llvm::ArrayRef<Expressions> queries,
                  const Expressions &limits, Expression slot, Expression head,
                  Expression first, Expression last);

@@ -25,12 +25,16 @@ AttentionTiles::AttentionTiles(KernelBuilder &k, double scale, int64_t group,
       vectors((tokens * group + lanes - 1) / lanes),
       block(std::min<int64_t>(k.dim("PAGE_SIZE") & -k.dim("PAGE_SIZE"),
                               mostBlock)),
-      units(k, "k_cache"), perHead(k.dim("D") / units.getElements()), cache(k),
-      query(units.getInput("q")), keys(units.getInput("k_cache")),
-      values(units.getInput("v_cache")),
+      units(k), perHead(k.dim("D") / units.getElements()),
+      stride(units.isCoded() ? k.dim("D") : perHead), cache(k),
+      query(units.getInput("q")), keys(units.getCache("k_cache")),
+      values(units.getCache("v_cache")),
       queries(k.getWorkgroupArray(k.dim("D") * vectors * lanes)),
       weights(k.getWorkgroupArray(block * vectors * lanes)),
-      sums(k.getWorkgroupArray(k.dim("D") * vectors * lanes)) {}
+      sums(k.getWorkgroupArray(k.dim("D") * vectors * lanes)) {
+  if (units.isCoded())
+    decoded = k.getWorkgroupArray(block * k.dim("D"));
+}
 
 /// Where the rows of a vector have their numbers for `element`.
 Expression AttentionTiles::at(Expression element, int64_t vector) {
@@ -109,10 +113,40 @@ void AttentionTiles::attend(Expression slot, Expression begin, Expression end) {
 void AttentionTiles::takeBlock(Expression slot, Expression position,
                                Expression count) {
   Expression page = cache.getPage(slot, position);
-  Expression base =
-      cache.getRow(page, position, head) * double(8 / units.getElements());
-  computeScores(base, count);
-  addValues(base, count, computeWeights(position, count));
+  Expression row = cache.getRow(page, position, head, units.getElements());
+  Expression firstScale =
+      units.isCoded() ? cache.getScale(page, position, head) : Expression();
+  computeScores(openBlock(keys, row, firstScale, count), count);
+  Expressions factors = computeWeights(position, count);
+  addValues(openBlock(values, row, firstScale, count), count, factors);
+}
+
+Expression AttentionTiles::openBlock(const InputBuffer &cache, Expression row,
+                                     Expression firstScale, Expression count) {
+  if (!units.isCoded())
+    return row;
+  k.loop(k.index(0), count, 1, [&](Expression i) {
+    Expression scale = units.readScale(cache, firstScale + i);
+    k.forEach(perHead, unsigned(lanes), k.getLane(), [&](Expression unit) {
+      Expression at = row + i * double(perHead) + unit;
+      Expressions parts = units.unpack(units.readPacked(cache, at));
+      for (auto [part, value] : llvm::enumerate(parts))
+        decoded->write(i * double(stride) + double(part * perHead) + unit,
+                       value * scale);
+    });
+  });
+  return k.index(0);
+}
+
+/// The parts of a unit of the row at `base`.
+Expressions AttentionTiles::readUnit(const InputBuffer &cache, Expression base,
+                                     Expression unit) const {
+  if (!units.isCoded())
+    return units.unpack(units.readPacked(cache, base + unit));
+  Expressions parts;
+  for (int64_t part = 0; part != units.getParts(); ++part)
+    parts.push_back(decoded->read(base + double(part * perHead) + unit));
+  return parts;
 }
 
 void AttentionTiles::computeScores(Expression base, Expression count) {
@@ -122,7 +156,7 @@ void AttentionTiles::computeScores(Expression base, Expression count) {
     Expressions bases;
     for (int64_t i = 0; i != step; ++i)
       bases.push_back(base +
-                      min(position + double(i), count - 1) * double(perHead));
+                      min(position + double(i), count - 1) * double(stride));
     Expressions zeros(step * vectors, k.f32(0));
     Expressions scores =
         k.loop(k.index(0), k.index(perHead), unroll, zeros,
@@ -143,7 +177,7 @@ void AttentionTiles::multiplyUnit(llvm::ArrayRef<Expression> bases,
                                   Expression unit, Expressions &scores) {
   std::vector<Expressions> keyParts;
   for (const Expression &base : bases)
-    keyParts.push_back(units.read(keys, base + unit));
+    keyParts.push_back(readUnit(keys, base, unit));
   int64_t parts = units.getParts();
   for (int64_t part = 0; part != parts; ++part)
     for (int64_t v = 0; v != vectors; ++v) {
@@ -203,19 +237,19 @@ void AttentionTiles::addValues(Expression base, Expression count,
   int64_t step = std::max<int64_t>(getStep(vectors) / parts, 1);
   k.loop(k.index(0), k.index(perHead), step, [&](Expression unit) {
     Expressions zeros(step * parts * vectors, k.f32(0));
-    Expressions added = k.loop(
-        k.index(0), count, 1, zeros,
-        [&](Expression i, llvm::ArrayRef<Expression> carried) {
-          Expressions elements, next;
-          for (int64_t u = 0; u != step; ++u)
-            elements.append(units.read(values, base + i * double(perHead) +
-                                                   (unit + double(u))));
-          for (auto [e, element] : llvm::enumerate(elements))
-            for (int64_t v = 0; v != vectors; ++v)
-              next.push_back(fma(element, weights.read(at(i, v)),
-                                 carried[e * vectors + v]));
-          return next;
-        });
+    Expressions added =
+        k.loop(k.index(0), count, 1, zeros,
+               [&](Expression i, llvm::ArrayRef<Expression> carried) {
+                 Expressions elements, next;
+                 for (int64_t u = 0; u != step; ++u)
+                   elements.append(readUnit(values, base + i * double(stride),
+                                            unit + double(u)));
+                 for (auto [e, element] : llvm::enumerate(elements))
+                   for (int64_t v = 0; v != vectors; ++v)
+                     next.push_back(fma(element, weights.read(at(i, v)),
+                                        carried[e * vectors + v]));
+                 return next;
+               });
     for (int64_t e = 0; e != step * parts; ++e)
       for (int64_t v = 0; v != vectors; ++v) {
         Expression place = at(unit * double(parts) + double(e), v);

@@ -6,7 +6,8 @@
 // that scores and weighted values are products of matrices and nothing is
 // summed across lanes. Queries, scores of a block of positions and weighted
 // values lie in workgroup memory, element by element:
-// [element][vector of rows][lane].
+// [element][vector of rows][lane]. Codes are first decoded for a block of
+// positions, a lane for each word, and read from workgroup memory likewise.
 //
 // Softmax is online, as in "FlashAttention" (Dao et al., 2022).
 //
@@ -16,6 +17,8 @@
 
 #include "codegen/Kernels/HeadUnits.h"
 #include "codegen/Kernels/PagedCache.h"
+
+#include <optional>
 
 namespace quern {
 
@@ -67,6 +70,12 @@ private:
   void forRows(const Rows &row, int64_t vector,
                llvm::function_ref<void()> body);
   void takeBlock(Expression slot, Expression position, Expression count);
+  /// Makes the rows of a block in a cache what readUnit reads, and returns the
+  /// base of the first one.
+  Expression openBlock(const InputBuffer &cache, Expression row,
+                       Expression firstScale, Expression count);
+  Expressions readUnit(const InputBuffer &cache, Expression base,
+                       Expression unit) const;
   void computeScores(Expression base, Expression count);
   void multiplyUnit(llvm::ArrayRef<Expression> bases, Expression unit,
                     Expressions &scores);
@@ -79,9 +88,11 @@ private:
   int64_t group, lanes, tokens, vectors, block;
   HeadUnits units;
   int64_t perHead; ///< Units of a head.
+  int64_t stride;  ///< From the base of a row to that of the next one.
   PagedCache cache;
   InputBuffer query, keys, values;
   WorkgroupArray queries, weights, sums;
+  std::optional<WorkgroupArray> decoded; ///< Of codes: [position][part][unit].
   Expression first, head;
   llvm::SmallVector<Rows, 4> rows;
 };

@@ -175,8 +175,7 @@ InputBuffer KernelBuilder::getInput(std::string_view name) {
   DataType type = getType(name);
   if (type == DataType::I32)
     return getScalarInput(name);
-  bool isEncoded = getArgument(name).encoding != Encoding::None;
-  Type component = type == DataType::F32 && !isEncoded
+  Type component = type == DataType::F32 && !getArgument(name).isCoded()
                        ? Type(builder.getF32Type())
                        : Type(builder.getI32Type());
   return InputBuffer(make(addArgument(name, VectorType::get(4, component))),
@@ -185,9 +184,9 @@ InputBuffer KernelBuilder::getInput(std::string_view name) {
 
 InputBuffer KernelBuilder::getScalarInput(std::string_view name) {
   DataType type = getType(name);
-  bool isEncoded = getArgument(name).encoding != Encoding::None;
-  Type unit = type == DataType::F32 && !isEncoded ? Type(builder.getF32Type())
-                                                  : Type(builder.getI32Type());
+  Type unit = type == DataType::F32 && !getArgument(name).isCoded()
+                  ? Type(builder.getF32Type())
+                  : Type(builder.getI32Type());
   return InputBuffer(make(addArgument(name, unit)), type);
 }
 
@@ -198,6 +197,11 @@ InputBuffer KernelBuilder::getRunInput(std::string_view name, unsigned run) {
 
 OutputBuffer KernelBuilder::getOutput(std::string_view name) {
   return getRunOutput(name, 8);
+}
+
+OutputBuffer KernelBuilder::getWordOutput(std::string_view name) {
+  return OutputBuffer(make(addArgument(name, builder.getI32Type())),
+                      DataType::I32, 1);
 }
 
 OutputBuffer KernelBuilder::getRunOutput(std::string_view name, unsigned run) {

@@ -62,7 +62,7 @@ public:
   Expression readElement(Expression index) const;
   /// The f16 that is half `index` of a buffer with i32 units, low halves first.
   Expression readHalf(Expression index) const;
-  /// The one or two elements of a word of a buffer with scalar units.
+  /// The elements of a unit of a buffer of floats.
   Expressions readWord(Expression index) const;
   /// `count` consecutive floats from `element` on, which is a multiple of
   /// `count` or of the unit; of a buffer of getRunInput or getScalarInput.
@@ -178,10 +178,10 @@ public:
   // Buffers
   //===--------------------------------------------------------------------===//
 
-  /// Vector units for floats, scalar units for integers. Of an encoded weight
-  /// vectors of words, to be read through WeightRows.
+  /// Vector units for floats, scalar units for integers. Of codes vectors of
+  /// words, to be read through WeightRows or HeadUnits.
   InputBuffer getInput(std::string_view name);
-  /// 32-bit scalar units; those of an encoded weight are i32.
+  /// 32-bit scalar units; those of codes are i32.
   InputBuffer getScalarInput(std::string_view name);
   /// Units of 4 words if `run` elements are a multiple of that, else of one.
   InputBuffer getRunInput(std::string_view name, unsigned run);
@@ -189,6 +189,9 @@ public:
   OutputBuffer getOutput(std::string_view name);
   /// Units of the largest store of which `run` elements are a multiple.
   OutputBuffer getRunOutput(std::string_view name, unsigned run);
+
+  /// The 32-bit words of a buffer of any type, as i32.
+  OutputBuffer getWordOutput(std::string_view name);
 
   /// Of so many numbers; they are undefined at first.
   WorkgroupArray getWorkgroupArray(int64_t numbers);

@@ -9,6 +9,7 @@
 
 #include "runtime/base/DataType.h"
 #include "runtime/base/Encoding.h"
+#include "runtime/base/Int8Rows.h"
 #include "runtime/base/Status.h"
 
 #include <array>
@@ -23,13 +24,17 @@ namespace quern {
 /// The numbers are those of the exec dialect.
 enum class ArgumentEffect : uint8_t { Read = 0, Write = 1, ReadWrite = 2 };
 
-/// A dense row-major tensor of static shape, or a weight in an encoding.
+/// A dense row-major tensor of static shape, a weight in an encoding, or a
+/// cache of int8 rows.
 struct KernelArgument {
   ArgumentEffect effect = ArgumentEffect::Read;
-  DataType type = DataType::F32; ///< F32 with an encoding.
+  DataType type = DataType::F32; ///< F32 with an encoding or int8 rows.
   std::vector<int64_t> shape;
   Encoding encoding = Encoding::None; ///< Of rows of the last dimension.
+  bool int8Rows = false;              ///< See Int8Rows.h.
 
+  /// Whether it holds words of codes.
+  bool isCoded() const { return int8Rows || encoding != Encoding::None; }
   uint64_t getElements() const {
     uint64_t count = 1;
     for (int64_t size : shape)
@@ -37,6 +42,11 @@ struct KernelArgument {
     return count;
   }
   uint64_t getBytes() const {
+    if (int8Rows) {
+      auto rows = static_cast<uint64_t>(shape[shape.size() - 2]);
+      auto columns = static_cast<uint64_t>(shape.back());
+      return Int8Rows(getElements() / (rows * columns), rows, columns).bytes();
+    }
     if (encoding == Encoding::None)
       return getElements() * dataTypeBits(type) / 8;
     auto columns = static_cast<uint64_t>(shape.back());

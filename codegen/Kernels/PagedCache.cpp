@@ -1,5 +1,6 @@
 //===- PagedCache.cpp - cache_append, qk_norm_rope_append -----------------===//
 #include "codegen/Kernels/PagedCache.h"
+#include "codegen/Kernels/Int8Codes.h"
 #include "codegen/Kernels/KernelFamilies.h"
 #include "codegen/Kernels/Norm.h"
 #include "codegen/Kernels/Rotary.h"
@@ -7,7 +8,8 @@
 using namespace quern;
 
 PagedCache::PagedCache(KernelBuilder &k)
-    : k(k), slots(k.getInput("slots")), positions(k.getInput("positions")),
+    : k(k), int8Rows(k.getArgument("k_cache").int8Rows),
+      slots(k.getInput("slots")), positions(k.getInput("positions")),
       pageTable(k.getInput("page_table")) {}
 
 Expression PagedCache::getSlot(Expression token) const {
@@ -25,36 +27,112 @@ Expression PagedCache::getPage(Expression slot, Expression position) const {
   return min(toIndex(pageTable.read(entry)), k.index(k.dim("PAGES") - 1));
 }
 
-Expression PagedCache::getRow(Expression page, Expression position,
-                              Expression head) const {
-  double pageSize = k.dim("PAGE_SIZE");
-  Expression row = (page * double(k.dim("HK")) + head) * pageSize;
-  int64_t octets = k.dim("D") / 8;
-  return (row + position % pageSize) * double(octets);
+Expression PagedCache::getMatrix(Expression page, Expression head) const {
+  return page * double(k.dim("HK")) + head;
 }
 
-Expression PagedCache::getRowOfToken(Expression token, Expression head) const {
-  Expression position = getPosition(token);
-  return getRow(getPage(getSlot(token), position), position, head);
+/// Of a page and head, in a cache of int8 rows.
+static Int8Rows describeMatrix(const KernelBuilder &k) {
+  return {1, uint64_t(k.dim("PAGE_SIZE")), uint64_t(k.dim("D"))};
+}
+
+Expression PagedCache::getRow(Expression page, Expression position,
+                              Expression head, int64_t elements) const {
+  Expression matrix = getMatrix(page, head);
+  double pageSize = k.dim("PAGE_SIZE"), units = k.dim("D") / elements;
+  if (!int8Rows)
+    return (matrix * pageSize + position % pageSize) * units;
+  // An element is a byte.
+  uint64_t blockUnits =
+      describeMatrix(k).blockBytes() / static_cast<uint64_t>(elements);
+  return matrix * double(blockUnits) + position % pageSize * units;
+}
+
+Expression PagedCache::getScale(Expression page, Expression position,
+                                Expression head) const {
+  Int8Rows matrix = describeMatrix(k);
+  return getMatrix(page, head) * double(matrix.blockBytes() / 4) +
+         (position % double(k.dim("PAGE_SIZE")) +
+          double(matrix.scaleOffset() / 4));
+}
+
+CacheOutput::CacheOutput(KernelBuilder &k, std::string_view name)
+    : k(k), coded(k.getArgument(name).int8Rows),
+      buffer(coded ? k.getWordOutput(name) : k.getOutput(name)) {}
+
+CacheOutput::Row CacheOutput::getRow(const PagedCache &cache, Expression token,
+                                     Expression head) const {
+  Expression position = cache.getPosition(token);
+  Expression page = cache.getPage(cache.getSlot(token), position);
+  Row row{cache.getRow(page, position, head, 8), {}};
+  if (coded)
+    row.scale = cache.getScale(page, position, head);
+  return row;
+}
+
+void CacheOutput::writeOctet(const Row &row, Expression octet,
+                             const Octet &values,
+                             Expression inverseScale) const {
+  if (!coded)
+    return buffer.writeOctet(row.first + octet, values);
+  Octet linear = k.reorder(values, OctetOrder::Linear);
+  Expressions words;
+  for (Expression half : {linear.a, linear.b}) {
+    Expression codes = toCode(half, inverseScale);
+    words.push_back(packInt8Codes({codes[0], codes[1], codes[2], codes[3]}));
+  }
+  buffer.writeRun((row.first + octet) * 2, words);
+}
+
+void CacheOutput::writeScale(const Row &row, Expression largest) const {
+  buffer.writeRun(row.scale, {bitsOf(largest / 127)});
+}
+
+/// The form whose caches hold codes: a team of lanes has a row.
+static Status buildInt8CacheAppend(KernelBuilder &k, const PagedCache &cache) {
+  int64_t octets = k.dim("D") / 8, heads = k.dim("HK");
+  InputBuffer inputs[] = {k.getInput("k"), k.getInput("v")};
+  CacheOutput outputs[] = {{k, "k_cache"}, {k, "v_cache"}};
+  QUERN_ASSIGN_OR_RETURN(RowTeams teams,
+                         makeRowTeams(k, k.dim("T"), heads, octets));
+  for (unsigned i = 0; i != 2; ++i) {
+    auto read = [&](Expression octet) {
+      return inputs[i].readOctet(teams.row * double(octets) + octet);
+    };
+    Expression largest = findLargest(k, octets, teams.lanes, teams.lane, read);
+    Expression inverse = invertScale(largest);
+    k.guard(
+        static_cast<bool>(teams.isInside), [&] { return teams.isInside; },
+        [&] {
+          CacheOutput::Row row = outputs[i].getRow(cache, k.getGroup(1),
+                                                   teams.row % double(heads));
+          k.forEach(octets, teams.lanes, teams.lane, [&](Expression octet) {
+            outputs[i].writeOctet(row, octet, read(octet), inverse);
+          });
+          k.when(teams.lane == 0, [&] { outputs[i].writeScale(row, largest); });
+        });
+  }
+  return Status::ok();
 }
 
 Status quern::buildCacheAppend(KernelBuilder &k) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "D", 8));
   PagedCache cache(k);
+  if (k.getArgument("k_cache").int8Rows)
+    return buildInt8CacheAppend(k, cache);
   InputBuffer keys = k.getInput("k"), values = k.getInput("v");
-  OutputBuffer keyCache = k.getOutput("k_cache"),
-               valueCache = k.getOutput("v_cache");
+  CacheOutput keyCache(k, "k_cache"), valueCache(k, "v_cache");
   int64_t octets = k.dim("D") / 8, heads = k.dim("HK");
-  return buildPerOctet(k, k.dim("T"), heads * k.dim("D"),
-                       [&](Expression token, Expression item) {
-                         Expression from =
-                             token * double(heads * octets) + item;
-                         Expression to =
-                             cache.getRowOfToken(token, item / double(octets)) +
-                             item % double(octets);
-                         keyCache.writeOctet(to, keys.readOctet(from));
-                         valueCache.writeOctet(to, values.readOctet(from));
-                       });
+  return buildPerOctet(
+      k, k.dim("T"), heads * k.dim("D"),
+      [&](Expression token, Expression item) {
+        Expression from = token * double(heads * octets) + item,
+                   head = item / double(octets), octet = item % double(octets);
+        keyCache.writeOctet(keyCache.getRow(cache, token, head), octet,
+                            keys.readOctet(from), {});
+        valueCache.writeOctet(valueCache.getRow(cache, token, head), octet,
+                              values.readOctet(from), {});
+      });
 }
 
 namespace {
@@ -68,8 +146,8 @@ public:
         gateHeads(gated ? queryHeads : 0), octets(k.dim("D") / 8), cache(k),
         qkv(k.getInput("qkv")), table(getRotaryTable(k)),
         queryNorm(k.getInput("q_norm")), keyNorm(k.getInput("k_norm")),
-        query(k.getOutput("q")), keyCache(k.getOutput("k_cache")),
-        valueCache(k.getOutput("v_cache")) {}
+        query(k.getOutput("q")), keyCache(k, "k_cache"),
+        valueCache(k, "v_cache") {}
 
   Status build() {
     int64_t heads = queryHeads + 2 * keyHeads;
@@ -92,8 +170,19 @@ public:
     Expression scale =
         buildNormScale(k, config, octets, lanes, lane,
                        [&](Expression octet) { return readRaw(octet); });
+    Expression largest, inverse;
+    if (keyCache.isCoded()) {
+      largest = findLargest(k, octets, lanes, lane, [&](Expression octet) {
+        return readStored(octet, scale);
+      });
+      inverse = invertScale(largest);
+    }
     k.forEach(octets, lanes, lane,
-              [&](Expression octet) { buildOctet(octet, scale); });
+              [&](Expression octet) { buildOctet(octet, scale, inverse); });
+    if (keyCache.isCoded())
+      forCaches([&](const CacheOutput &cache, const CacheOutput::Row &row) {
+        k.when(lane == 0, [&] { cache.writeScale(row, largest); });
+      });
     return Status::ok();
   }
 
@@ -111,23 +200,46 @@ private:
     return applyNorm(k, config, readRaw(octet), scale, weight);
   }
 
-  void buildOctet(Expression octet, Expression scale) {
-    Octet rotated = buildRotation(k, table, token, octet, [&](Expression at) {
+  Octet readRotated(Expression octet, Expression scale) {
+    return buildRotation(k, table, token, octet, [&](Expression at) {
       return readNormalised(at, scale);
     });
+  }
+
+  /// What a cache gets of the head; of queries, which none gets, as of keys.
+  Octet readStored(Expression octet, Expression scale) {
+    Octet rotated = readRotated(octet, scale);
+    return mapOctets(
+        [&](Expression key, Expression value) {
+          return quern::select(head < double(queryHeads + keyHeads), key,
+                               value);
+        },
+        rotated, k.reorder(readRaw(octet), rotated.order));
+  }
+
+  /// Calls body under the condition that the head is one of a cache's, with the
+  /// row that it gets there.
+  void forCaches(
+      llvm::function_ref<void(const CacheOutput &, const CacheOutput::Row &)>
+          body) {
+    Expression cacheHead = head - double(queryHeads);
+    for (const CacheOutput *output : {&keyCache, &valueCache}) {
+      k.when(cacheHead < double(keyHeads),
+             [&] { body(*output, output->getRow(cache, token, cacheHead)); });
+      cacheHead = cacheHead - double(keyHeads);
+    }
+  }
+
+  void buildOctet(Expression octet, Expression scale, Expression inverse) {
+    Octet rotated = readRotated(octet, scale);
     k.when(head < double(queryHeads), [&] {
       query.writeOctet((token * double(queryHeads) + head) * double(octets) +
                            octet,
                        rotated);
     });
-    Expression keyHead = head - double(queryHeads);
-    k.when(keyHead < double(keyHeads), [&] {
-      keyCache.writeOctet(cache.getRowOfToken(token, keyHead) + octet, rotated);
-    });
-    Expression valueHead = keyHead - double(keyHeads);
-    k.when(valueHead < double(keyHeads), [&] {
-      valueCache.writeOctet(cache.getRowOfToken(token, valueHead) + octet,
-                            readRaw(octet));
+    forCaches([&](const CacheOutput &output, const CacheOutput::Row &row) {
+      output.writeOctet(
+          row, octet, &output == &keyCache ? rotated : readRaw(octet), inverse);
     });
   }
 
@@ -136,7 +248,8 @@ private:
   int64_t queryHeads, keyHeads, gateHeads, octets;
   PagedCache cache;
   InputBuffer qkv, table, queryNorm, keyNorm;
-  OutputBuffer query, keyCache, valueCache;
+  OutputBuffer query;
+  CacheOutput keyCache, valueCache;
   Expression token, head, base;
 };
 

@@ -4,6 +4,7 @@
 // its word. A workgroup has a token.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/Kernels/Int8Codes.h"
 #include "codegen/Kernels/KernelFamilies.h"
 #include "codegen/Kernels/Rows.h"
 
@@ -57,17 +58,13 @@ private:
       values.push_back(value);
     }
     largest = k.reduceMax(largest, kTeam);
-    Expression inverse = select(largest > 0, 127 / largest, k.f32(0));
-    Expression total = k.f32(0), bytes;
-    for (unsigned byte = 0; byte != 4; ++byte) {
-      Expression code = roundEven(values[byte] * inverse);
-      total = total + code;
-      // Adding 1.5 * 2^23 leaves the integer in the low bits.
-      Expression bits = (bitsOf(code + 12582912) & 255) << double(8 * byte);
-      bytes = byte == 0 ? bits : bytes | bits;
+    Expression inverse = invertScale(largest), total = k.f32(0);
+    for (Expression &value : values) {
+      value = toCode(value, inverse);
+      total = total + value;
     }
     total = k.reduceAdd(total, kTeam);
-    codes.writeRun(at * double(kTeam) + word, {bytes});
+    codes.writeRun(at * double(kTeam) + word, {packInt8Codes(values)});
     k.when(word == 0, [&] {
       factors.writeRun(at * 2.0, {largest / 127});
       factors.writeRun(at * 2.0 + 1.0, {total});

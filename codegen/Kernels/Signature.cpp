@@ -47,7 +47,8 @@ static SmallVector<Pattern, 10> parseSignature(StringRef text) {
 static std::string describe(const KernelArgument &argument) {
   constexpr const char *effects[] = {"in", "out", "inout"};
   std::string text = effects[static_cast<unsigned>(argument.effect)];
-  std::string type = argument.encoding == Encoding::None
+  std::string type = argument.int8Rows ? "int8 rows"
+                     : argument.encoding == Encoding::None
                          ? StringRef(dataTypeName(argument.type)).lower()
                          : std::string(getEncodingInfo(argument.encoding).name);
   text += " " + type + "[";
@@ -75,6 +76,8 @@ public:
 
 private:
   std::string acceptType(StringRef pattern, const KernelArgument &argument) {
+    if (argument.int8Rows)
+      return pattern == "c" ? "" : "the argument can't have int8 rows";
     if (argument.encoding != Encoding::None)
       return pattern == "e" ? "" : "the argument can't be encoded";
     DataType type = argument.type;
@@ -86,7 +89,7 @@ private:
       return type == DataType::F32 ? "" : "the element type differs";
     if (!isFloat)
       return "the element type is not f32, f16 or bf16";
-    if (pattern == "f") {
+    if (pattern == "f" || pattern == "c") {
       if (hasComputeType && computeType != type)
         return "the element type differs from the compute type of earlier "
                "arguments";

@@ -7,9 +7,10 @@
 // Effect (in, out, inout), name, element type and shape. Types: f32 and i32
 // are exact; f is f32, f16 or bf16 and the same for all arguments of type f; w
 // and a are any of the three, each argument for itself; e is one of the three
-// or an encoding (runtime/base/Encodings.inc). A dimension is a
-// symbol, equal wherever it appears; `*K` stands for the product of one or
-// more dimensions.
+// or an encoding (runtime/base/Encodings.inc); c is f or int8 rows
+// (runtime/base/Int8Rows.h). A dimension is a symbol, equal wherever it
+// appears;
+// `*K` stands for the product of one or more dimensions.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUERN_CODEGEN_KERNELS_SIGNATURE_H

@@ -56,6 +56,9 @@ inline std::string getEncodingFeature(Encoding encoding) {
   return "weights-" + std::string(getEncodingInfo(encoding).name);
 }
 
+/// What Manifest::required_features says if a state has int8 rows.
+inline constexpr std::string_view kInt8RowsFeature = "states-int8-rows";
+
 /// A string field as a view; empty if absent.
 inline std::string_view toView(const flatbuffers::String *text) {
   return text ? std::string_view(text->data(), text->size())

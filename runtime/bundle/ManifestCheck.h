@@ -53,6 +53,9 @@ public:
   Status checkUniqueName(const std::string &place,
                          const flatbuffers::String *name,
                          std::set<std::string_view> &names);
+  /// The bundle tells its readers of `feature`, since something is `what`.
+  Status checkDeclared(const std::string &place, std::string_view what,
+                       std::string_view feature) const;
 
   const bundle::Manifest &manifest;
   const BundleSections &sections;

@@ -244,9 +244,20 @@ Status Checker::checkUniqueName(const std::string &place,
 }
 
 static bool isKnownFeature(std::string_view feature) {
-  return std::ranges::any_of(getEncodings(), [&](const EncodingInfo &info) {
-    return getEncodingFeature(info.encoding) == feature;
-  });
+  return feature == kInt8RowsFeature ||
+         std::ranges::any_of(getEncodings(), [&](const EncodingInfo &info) {
+           return getEncodingFeature(info.encoding) == feature;
+         });
+}
+
+Status Checker::checkDeclared(const std::string &place, std::string_view what,
+                              std::string_view feature) const {
+  for (uint32_t i = 0; i < sizeOf(manifest.required_features()); ++i)
+    if (toView(manifest.required_features()->Get(i)) == feature)
+      return Status::ok();
+  return broken(place, std::string(what) +
+                           ", but required_features does not list " +
+                           std::string(feature));
 }
 
 Status quern::verifyManifest(const bundle::Manifest &manifest,

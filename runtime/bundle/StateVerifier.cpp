@@ -1,9 +1,11 @@
 //===- StateVerifier.cpp - Checks on states that live from step to step ---===//
 
 #include "runtime/base/CheckedMath.h"
+#include "runtime/base/Int8Rows.h"
 #include "runtime/bundle/ManifestCheck.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 using namespace quern;
@@ -33,6 +35,45 @@ static Status checkCache(const std::string &place, const bundle::State &state,
 
 static bool isCache(StateKind kind) {
   return kind == StateKind::KeyCache || kind == StateKind::ValueCache;
+}
+
+/// A cache of int8 rows: they fill `size` bytes but for padding, and the bundle
+/// tells its readers that it has such states.
+static Status checkInt8Rows(const std::string &place, const Checker &checker,
+                            const bundle::State &state) {
+  QUERN_RETURN_IF_ERROR(checkEnum(place, "encoding", state.encoding()));
+  QUERN_RETURN_IF_ERROR(checkDimensions(place, state.shape()));
+  if (!isCache(state.kind()))
+    return broken(place, std::string("encoding of ") +
+                             bundle::EnumNameStateKind(state.kind()) +
+                             " is Int8Rows, which only caches have");
+  if (state.dtype() != bundle::DType::F32)
+    return broken(place, std::string("dtype is ") +
+                             bundle::EnumNameDType(state.dtype()) +
+                             ", expected F32 with an encoding");
+  uint32_t rank = state.shape()->size();
+  std::optional<uint64_t> matrices = 1;
+  for (uint32_t i = 0; matrices && i + 2 < rank; ++i)
+    matrices = checkedMul<uint64_t>(*matrices, state.shape()->Get(i));
+  // Not std::optional: GCC takes it for uninitialised (bug 80635).
+  uint64_t bytes =
+      matrices && rank >= 2
+          ? countInt8RowBytes(*matrices, state.shape()->Get(rank - 2),
+                              state.shape()->Get(rank - 1))
+                .value_or(0)
+          : 0;
+  if (bytes == 0 || bytes > std::numeric_limits<uint64_t>::max() / 2)
+    return broken(place, "shape " + toText(state.shape()) +
+                             " can't have int8 rows: rows of no multiple of " +
+                             std::to_string(kInt8RowUnit) +
+                             " elements, or too many elements");
+  uint64_t padded = checkedAlign<uint64_t>(bytes, kBufferAlignment).value_or(0);
+  if (state.size() < bytes || state.size() > padded)
+    return broken(place, "size is " + std::to_string(state.size()) +
+                             ", but shape " + toText(state.shape()) +
+                             " of int8 rows has " + std::to_string(bytes) +
+                             " bytes");
+  return checker.checkDeclared(place, "has int8 rows", kInt8RowsFeature);
 }
 
 /// Dimensions of a state per slot; the first one is num_slots.
@@ -185,7 +226,9 @@ Status Checker::checkStates() {
     QUERN_RETURN_IF_ERROR(checkUniqueName(place, state.name(), names));
     QUERN_RETURN_IF_ERROR(checkEnum(place, "kind", state.kind()));
     QUERN_RETURN_IF_ERROR(
-        checkShape(place, state.shape(), state.dtype(), state.size()));
+        state.encoding() == bundle::StateEncoding::None
+            ? checkShape(place, state.shape(), state.dtype(), state.size())
+            : checkInt8Rows(place, *this, state));
     QUERN_RETURN_IF_ERROR(isCache(state.kind())
                               ? checkCache(place, state, model)
                               : checkSlotState(place, state, model));

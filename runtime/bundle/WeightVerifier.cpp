@@ -11,7 +11,7 @@ using namespace quern::manifestcheck;
 /// The rows of the last dimension, in an encoding, fill `size` bytes but for
 /// padding, and the bundle tells its readers that it has such weights.
 static Status checkEncodedShape(const std::string &place,
-                                const bundle::Manifest &manifest,
+                                const Checker &checker,
                                 const bundle::Weight &weight) {
   QUERN_RETURN_IF_ERROR(checkEnum(place, "encoding", weight.encoding()));
   auto encoding = static_cast<Encoding>(weight.encoding());
@@ -40,12 +40,8 @@ static Status checkEncodedShape(const std::string &place,
                              ", but shape " + toText(weight.shape()) +
                              " encoded as " + name + " has " +
                              std::to_string(bytes) + " bytes");
-  std::string feature = getEncodingFeature(encoding);
-  for (uint32_t i = 0; i < sizeOf(manifest.required_features()); ++i)
-    if (toView(manifest.required_features()->Get(i)) == feature)
-      return Status::ok();
-  return broken(place, "is encoded as " + name + ", but required_features " +
-                           "does not list " + feature);
+  return checker.checkDeclared(place, "is encoded as " + name,
+                               getEncodingFeature(encoding));
 }
 
 Status Checker::checkWeights() {
@@ -58,7 +54,7 @@ Status Checker::checkWeights() {
     QUERN_RETURN_IF_ERROR(
         weight.encoding() == bundle::Encoding::None
             ? checkShape(place, weight.shape(), weight.dtype(), weight.size())
-            : checkEncodedShape(place, manifest, weight));
+            : checkEncodedShape(place, *this, weight));
     QUERN_RETURN_IF_ERROR(checkAligned(place, weight.offset()));
     QUERN_RETURN_IF_ERROR(checkRange(place, weight.offset(), weight.size(),
                                      weightsSize, "weights section"));

@@ -40,12 +40,14 @@ CompileOptions testOptions(const std::string &checkpoint,
 
 Result<std::string> compileForTest(CompileOptions options) {
   static std::map<std::string, std::string> compiled;
-  std::string key = options.checkpoint + "|" + options.compute + "|" +
-                    options.target + "|" + std::to_string(options.context) +
-                    "|" + std::to_string(options.prefill) + "|" +
-                    std::to_string(options.fuse) +
-                    std::to_string(options.keepIntermediates) + "|" +
-                    options.quantize.weights + "|" + options.quantize.embedding;
+  std::string key =
+      options.checkpoint + "|" + options.compute + "|" + options.target + "|" +
+      std::to_string(options.context) + "|" + std::to_string(options.prefill) +
+      "|" + std::to_string(options.fuse) +
+      std::to_string(options.keepIntermediates) + "|" +
+      options.quantize.weights + "|" + options.quantize.embedding + "|" +
+      options.quantizeActivations + "|" + options.kvCacheType + "|" +
+      std::to_string(options.pageSize);
   auto found = compiled.find(key);
   if (found != compiled.end())
     return found->second;

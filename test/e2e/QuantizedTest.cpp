@@ -5,15 +5,11 @@
 // itself plays no part, so the tolerance is that of f32.
 //
 //===----------------------------------------------------------------------===//
-#include "frontend/Import.h"
 #include "passes/Passes.h"
-#include "passes/Pipelines.h"
 #include "runtime/device/DeviceRegistry.h"
 #include "test/e2e/EndToEnd.h"
+#include "test/e2e/Interpret.h"
 #include "test/support/Golden.h"
-#include "tools/interpreter/ModelRunner.h"
-
-#include "mlir/Pass/PassManager.h"
 
 #include <gtest/gtest.h>
 
@@ -62,32 +58,15 @@ protected:
   /// The logits of every position by the interpreter, on the model function
   /// with its weights quantised.
   std::vector<float> interpret(const std::vector<int32_t> &ids) {
-    std::unique_ptr<TestModel> model = TestModel::openGolden(GetParam().model);
-    EXPECT_TRUE(model);
-    mlir::MLIRContext context;
-    ImportReport report;
-    auto module =
-        importCheckpoint(context, model->config, model->checkpoint,
-                         {.contextLength = 256, .numSlots = 4}, report);
-    EXPECT_TRUE(mlir::succeeded(module));
-    mlir::PassManager manager(&context);
-    addPhases(manager, Phase::Graph, {});
-    QuantizeWeightsPassOptions options;
-    options.weights = GetParam().weights;
-    manager.addPass(createQuantizeWeightsPass(options));
-    if (GetParam().hasInt8Activations())
-      manager.addPass(createQuantizeActivationsPass());
-    EXPECT_TRUE(mlir::succeeded(manager.run(**module)));
-    ModelRunner runner(**module, checkpointWeights(model->checkpoint));
-    Step step;
-    for (size_t i = 0; i < ids.size(); ++i) {
-      step.tokens.push_back({ids[i], static_cast<int32_t>(i), 0});
-      step.rows.push_back(static_cast<int32_t>(i));
-    }
-    auto result = runner.run(step);
-    EXPECT_TRUE(mlir::succeeded(result));
-    return mlir::succeeded(result) ? result->logits.floats
-                                   : std::vector<float>();
+    auto logits = interpretPrompts(
+        GetParam().model, {ids}, [](mlir::PassManager &manager) {
+          QuantizeWeightsPassOptions options;
+          options.weights = GetParam().weights;
+          manager.addPass(createQuantizeWeightsPass(options));
+          if (GetParam().hasInt8Activations())
+            manager.addPass(createQuantizeActivationsPass());
+        });
+    return logits.empty() ? std::vector<float>() : logits.front();
   }
 
   std::string path;

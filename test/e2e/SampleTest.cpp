@@ -83,6 +83,7 @@ struct Sample {
   std::string weights; ///< As --quantize; empty: as in the checkpoint.
   size_t leastSame;    ///< Items with the very same tokens, of 200.
   int mostApart;       ///< Right answers more or less, in each mode.
+  std::string kvCacheType = "compute";
 };
 
 class SampleTest
@@ -102,6 +103,7 @@ static const Sample samples[] = {
     {inRepository + "qwen3-sample", "", 198, 1},
     {inRepository + "qwen3-sample", "int8", 197, 1},
     {inRepository + "qwen3-sample", "q4", 178, 2},
+    {inRepository + "qwen3-sample", "", 195, 1, "int8"},
     {inShared + "qwen3-moe-sample", "", 198, 1},
     {inShared + "qwen3.6-moe-sample", "", 198, 1}};
 
@@ -124,6 +126,7 @@ TEST_P(SampleTest, AnswersItsEvaluationSet) {
   CompileOptions options = testOptions(folder);
   options.context = 1024;
   options.quantize.weights = sample.weights;
+  options.kvCacheType = sample.kvCacheType;
   options.target = target;
   auto path = compileForTest(options);
   ASSERT_TRUE(path.isOk()) << path.getStatus().getMessage();
@@ -170,6 +173,7 @@ nameOf(const testing::TestParamInfo<SampleTest::ParamType> &info) {
   std::string name = std::filesystem::path(sample.folder).filename().string() +
                      "_" +
                      (sample.weights.empty() ? "" : sample.weights + "_") +
+                     (sample.kvCacheType == "int8" ? "int8_cache_" : "") +
                      std::get<1>(info.param);
   std::ranges::replace_if(name, [](char c) { return !std::isalnum(c); }, '_');
   return name;
@@ -184,7 +188,8 @@ INSTANTIATE_TEST_SUITE_P(Samples, SampleTest,
 static std::vector<Sample> chooseSamples() {
   std::vector<Sample> chosen;
   for (const Sample &sample : samples)
-    if (sample.weights.empty() || testsEverything())
+    if ((sample.weights.empty() && sample.kvCacheType != "int8") ||
+        testsEverything())
       chosen.push_back(sample);
   return chosen;
 }

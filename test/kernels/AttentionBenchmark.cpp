@@ -55,7 +55,7 @@ static Status measure(Device &device, const TargetDescription &target,
   QUERN_RETURN_IF_ERROR(runKernel(device, kernel, c, timer).getStatus());
   double pairs = shape.heads.query * double(shape.tokens) *
                  (shape.first + (shape.tokens + 1) / 2.0);
-  std::printf("%-10s %5d tokens from %6d %9.3f ms  %7.3f ns/pair  "
+  std::printf("%-16s %5d tokens from %6d %9.3f ms  %7.3f ns/pair  "
               "%6.2f GFLOP/s  first run %.2f s\n",
               shape.heads.name().c_str(), shape.tokens, shape.first, best * 1e3,
               best * 1e9 / pairs, 4e-9 * shape.heads.dim * pairs / best, first);
@@ -70,7 +70,9 @@ Status test::runAttentionBenchmark(Device &device,
                           {{16, 8, 128}, 3488, 512},
                           {{16, 8, 128}, 3999, 1},
                           {{16, 2, 256}, 512, 128},
-                          {{16, 2, 256}, 3999, 1}};
+                          {{16, 2, 256}, 3999, 1},
+                          {{16, 8, 128, 128, false, true}, 3488, 512},
+                          {{16, 8, 128, 128, false, true}, 3999, 1}};
   for (const Shape &shape : shapes)
     QUERN_RETURN_IF_ERROR(measure(device, target, shape, repetitions));
   return Status::ok();

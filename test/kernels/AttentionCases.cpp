@@ -1,6 +1,7 @@
 //===- AttentionCases.cpp - Cases of rotation, cache and attention --------===//
 #include "test/kernels/AttentionSteps.h"
 
+#include <algorithm>
 #include <cmath>
 
 using namespace quern;
@@ -49,6 +50,17 @@ static KernelCase makeRope(DataType type, Heads heads, const Layout &layout) {
   return c;
 }
 
+/// What a cache with these numbers is to hold: codes nearest to them. Where two
+/// are as near, devices may round to either.
+static Expectation expectCache(Tensor cache, double absolute, double relative) {
+  if (!cache.int8Rows)
+    return {cache, absolute, relative};
+  float largest = 0;
+  for (float value : cache.values)
+    largest = std::max(largest, std::fabs(value));
+  return {cache, largest / 254 * 1.0001, 0};
+}
+
 static KernelCase makeCacheAppend(DataType type, Heads heads,
                                   const Layout &layout, uint32_t run) {
   KernelCase c{{"cache_append", "cache_append", {}, {}}, {}, {}, run, 1};
@@ -60,13 +72,15 @@ static KernelCase makeCacheAppend(DataType type, Heads heads,
   reference::Placement placement = step.placement;
   placement.slots = placement.slots.first(run);
   placement.positions = placement.positions.first(run);
-  (void)reference::cacheAppend(k.values, v.values, placement, step.shape,
+  reference::CacheShape shape = step.shape;
+  shape.int8Rows = false; // expectCache rounds.
+  (void)reference::cacheAppend(k.values, v.values, placement, shape,
                                keys.values, values.values);
   c.addInput(k);
   c.addInput(v);
   step.addPlacement(c);
-  c.addState(step.keyCache, {keys});
-  c.addState(step.valueCache, {values});
+  c.addState(step.keyCache, expectCache(keys, 0, 0));
+  c.addState(step.valueCache, expectCache(values, 0, 0));
   return c;
 }
 
@@ -90,24 +104,35 @@ static KernelCase makeQKNormRopeAppend(DataType type, DataType weightType,
   reference::Placement placement = step.placement;
   placement.slots = placement.slots.first(run);
   placement.positions = placement.positions.first(run);
-  (void)reference::qkNormRopeAppend(
-      {reference::Floats(qkv.values).first(run * features),
-       heads.query,
-       reference::Floats(table.values).first(run * heads.rotary),
-       heads.rotary,
-       {qNorm.values, 1e-6, false},
-       {kNorm.values, 1e-6, false},
-       heads.gated},
-      placement, step.shape, type, keys.values, values.values,
-      reference::Output(q.values).first(run * heads.queries()));
+  reference::CacheShape shape = step.shape;
+  shape.int8Rows = false; // expectCache rounds.
+  auto compute = [&](DataType rounded, Tensor &k, Tensor &v) {
+    (void)reference::qkNormRopeAppend(
+        {reference::Floats(qkv.values).first(run * features),
+         heads.query,
+         reference::Floats(table.values).first(run * heads.rotary),
+         heads.rotary,
+         {qNorm.values, 1e-6, false},
+         {kNorm.values, 1e-6, false},
+         heads.gated},
+        placement, shape, rounded, k.values, v.values,
+        reference::Output(q.values).first(run * heads.queries()));
+  };
+  if (heads.int8Cache) { // Keys are rounded to codes alone.
+    Tensor otherKeys = keys, otherValues = values;
+    compute(DataType::F32, keys, values);
+    compute(type, otherKeys, otherValues);
+  } else {
+    compute(type, keys, values);
+  }
   c.addInput(qkv);
   c.addInput(table);
   step.addPlacement(c);
   c.addInput(qNorm);
   c.addInput(kNorm);
   double relative = relativeTolerance(type);
-  c.addState(step.keyCache, {keys, 2e-6, relative});
-  c.addState(step.valueCache, {values});
+  c.addState(step.keyCache, expectCache(keys, 2e-6, relative));
+  c.addState(step.valueCache, expectCache(values, 0, 0));
   c.addOutput({q, 2e-6, relative, run * heads.queries()});
   return c;
 }
@@ -152,8 +177,9 @@ static void addLayoutCases(std::vector<NamedCase> &cases, DataType type,
       "_" + typeName(type) + "_" + heads.name() + "_" + named.name;
   Layout layout = named.layout;
   uint32_t run = named.run;
-  cases.push_back(
-      {"rope" + name, "rope", [=] { return makeRope(type, heads, layout); }});
+  if (!heads.int8Cache)
+    cases.push_back(
+        {"rope" + name, "rope", [=] { return makeRope(type, heads, layout); }});
   cases.push_back({"cache_append" + name, "cache_append",
                    [=] { return makeCacheAppend(type, heads, layout, run); }});
   cases.push_back({"qk_norm_rope_append" + name, "qk_norm_rope_append", [=] {
@@ -217,6 +243,16 @@ void test::addAttentionCases(std::vector<NamedCase> &cases) {
                         Heads{6, 2, 64, 16, true}, Heads{2, 1, 40, 10, true}})
       for (const NamedLayout &layout : {small[1], small[3], small[6]})
         addLayoutCases(cases, type, heads, layout);
+  // Codes: rows of few and of many units, pages whose scales fill no vector.
+  Heads int8Heads[] = {
+      {16, 8, 128}, {4, 2, 32}, {6, 2, 16}, {8, 1, 96, 64, true}};
+  for (Heads &heads : int8Heads) {
+    heads.int8Cache = true;
+    for (const NamedLayout &layout : {small[1], small[3], small[6]})
+      addLayoutCases(cases, DataType::F32, heads, layout);
+    addLayoutCases(cases, DataType::BF16, heads, small[4]);
+  }
+  addLayoutCases(cases, DataType::F16, int8Heads[1], small[2]);
   addLayoutCases(cases, DataType::F32, {16, 8, 128},
                  {"prompt", makeChunk(64, 0, 512), 512});
   addLayoutCases(cases, DataType::F32, {16, 8, 128},

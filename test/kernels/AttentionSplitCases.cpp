@@ -136,6 +136,14 @@ void test::addAttentionSplitCases(std::vector<NamedCase> &cases) {
                           {"verify", makeChunk(16, 121, 6), 3},
                           {"batch", makeBatch(8, {3, 47, 0, 15, 16, 90}), 5},
                           {"long", makeChunk(64, 3000, 1), 8}};
+  auto addSplit = [&](DataType type, Heads heads, const Shape &shape) {
+    std::string name =
+        "_" + typeName(type) + "_" + heads.name() + "_" + shape.name;
+    Layout layout = shape.layout;
+    int64_t splits = shape.splits;
+    cases.push_back({"attention_split" + name, "attention_split",
+                     [=] { return makeSplit(type, heads, layout, splits); }});
+  };
   for (DataType type : {DataType::F32, DataType::F16, DataType::BF16})
     for (Heads heads : {Heads{4, 2, 32}, Heads{16, 8, 128},
                         Heads{6, 2, 64, 16, true}, Heads{8, 1, 256, 64, true}})
@@ -144,13 +152,16 @@ void test::addAttentionSplitCases(std::vector<NamedCase> &cases) {
         int64_t splits = shape.splits;
         std::string name =
             "_" + typeName(type) + "_" + heads.name() + "_" + shape.name;
-        cases.push_back({"attention_split" + name, "attention_split", [=] {
-                           return makeSplit(type, heads, layout, splits);
-                         }});
+        addSplit(type, heads, shape);
         std::string family =
             heads.gated ? "gated_attention_merge" : "attention_merge";
         cases.push_back({family + name, family, [=] {
                            return makeMerge(type, heads, layout, splits);
                          }});
       }
+  for (Heads heads : {Heads{4, 2, 32}, Heads{16, 8, 128}, Heads{8, 1, 64}}) {
+    heads.int8Cache = true;
+    addSplit(DataType::F32, heads, shapes[1]);
+    addSplit(DataType::BF16, heads, shapes[3]);
+  }
 }

@@ -14,7 +14,7 @@ std::string Heads::name() const {
                      std::to_string(dim);
   if (rotary != dim)
     text += "r" + std::to_string(rotary);
-  return text + (gated ? "_gated" : "");
+  return text + (gated ? "_gated" : "") + (int8Cache ? "_int8" : "");
 }
 
 std::vector<int32_t> Layout::pageTable() const {
@@ -70,13 +70,20 @@ static std::vector<int64_t> getDims(const reference::CacheShape &shape) {
   return {shape.pages, shape.heads, shape.pageSize, shape.headDim};
 }
 
+static Tensor makeCache(DataType type, const reference::CacheShape &shape,
+                        unsigned seed) {
+  return shape.int8Rows ? makeRandomInt8Rows(getDims(shape), 1, seed)
+                        : makeRandom(type, getDims(shape), 1, seed);
+}
+
 Step::Step(const Layout &layout, const Heads &heads, DataType type)
     : layout(layout), table(layout.pageTable()),
-      shape{layout.pages(), heads.key, layout.pageSize, heads.dim},
+      shape{layout.pages(), heads.key, layout.pageSize, heads.dim,
+            heads.int8Cache},
       placement{this->layout.slotOf, this->layout.positionOf, table,
                 layout.pagesPerSlot},
-      keyCache(makeRandom(type, getDims(shape), 1, 31)),
-      valueCache(makeRandom(type, getDims(shape), 1, 32)) {}
+      keyCache(makeCache(type, shape, 31)),
+      valueCache(makeCache(type, shape, 32)) {}
 
 void Step::addPlacement(KernelCase &c) const {
   c.addInput(makeIntegers({layout.tokens()}, layout.slotOf));

@@ -12,13 +12,15 @@ struct Heads {
   int64_t rotary = dim;
   /// Projections with a gate for each query.
   bool gated = false;
+  /// Caches of int8 rows.
+  bool int8Cache = false;
 
   int64_t queries() const { return query * dim; }
   /// Of the merged projections.
   int64_t features() const {
     return (gated ? 2 : 1) * queries() + 2 * key * dim;
   }
-  /// "4_2x32", "16_2x256r64_gated".
+  /// "4_2x32", "16_2x256r64_gated", "4_2x32_int8".
   std::string name() const;
 };
 

@@ -30,6 +30,12 @@ static EncodedMatrix describeMatrix(const Tensor &tensor) {
   return {tensor.encoding, countElements(tensor.shape) / columns, columns};
 }
 
+static Int8Rows describeRows(const Tensor &tensor) {
+  auto rows = static_cast<uint64_t>(tensor.shape[tensor.shape.size() - 2]);
+  auto columns = static_cast<uint64_t>(tensor.shape.back());
+  return {countElements(tensor.shape) / (rows * columns), rows, columns};
+}
+
 /// The words of the first matrixBytes bytes, which are rows, in panels.
 static std::vector<std::byte> packPanels(const std::vector<std::byte> &bytes,
                                          size_t matrixBytes, size_t rowBytes,
@@ -57,6 +63,8 @@ std::vector<std::byte> Tensor::encode() const {
 std::vector<std::byte> Tensor::encodeRows() const {
   if (encoding != Encoding::None)
     return describeMatrix(*this).encode(unrounded);
+  if (int8Rows)
+    return describeRows(*this).encode(unrounded);
   if (type == DataType::I32)
     return toBytes(integers);
   if (type == DataType::F32)
@@ -72,6 +80,10 @@ void Tensor::decode(const std::vector<std::byte> &bytes) {
   size_t count = countElements(shape);
   if (encoding != Encoding::None) {
     values = describeMatrix(*this).decode(bytes);
+    return;
+  }
+  if (int8Rows) {
+    values = describeRows(*this).decode(bytes);
     return;
   }
   if (type == DataType::I32) {
@@ -114,6 +126,15 @@ Tensor test::makeRandomWeight(DataType type, Encoding encoding,
   return tensor;
 }
 
+Tensor test::makeRandomInt8Rows(std::vector<int64_t> shape, double scale,
+                                unsigned seed) {
+  Tensor tensor = makeRandom(DataType::F32, std::move(shape), scale, seed);
+  tensor.int8Rows = true;
+  tensor.unrounded = tensor.values;
+  tensor.decode(tensor.encode());
+  return tensor;
+}
+
 Tensor test::makeZeros(DataType type, std::vector<int64_t> shape) {
   Tensor tensor{type, std::move(shape)};
   size_t count = countElements(tensor.shape);
@@ -130,8 +151,8 @@ Tensor test::makeIntegers(std::vector<int64_t> shape,
 }
 
 unsigned KernelCase::addInput(Tensor tensor) {
-  request.arguments.push_back(
-      {ArgumentEffect::Read, tensor.type, tensor.shape, tensor.encoding});
+  request.arguments.push_back({ArgumentEffect::Read, tensor.type, tensor.shape,
+                               tensor.encoding, tensor.int8Rows});
   arguments.push_back(std::move(tensor));
   return static_cast<unsigned>(arguments.size() - 1);
 }

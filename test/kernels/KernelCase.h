@@ -24,6 +24,8 @@ struct Tensor {
   /// Of a weight in an encoding: which, and what its values were rounded from.
   Encoding encoding = Encoding::None;
   std::vector<float> unrounded;
+  /// A cache of int8 rows; likewise rounded from `unrounded`.
+  bool int8Rows = false;
   /// Rows of the panels in which it lies, as exec.weight says; 0: row-major.
   int64_t panelRows = 0;
 
@@ -41,6 +43,9 @@ Tensor makeRandom(DataType type, std::vector<int64_t> shape, double scale,
 Tensor makeRandomWeight(DataType type, Encoding encoding,
                         std::vector<int64_t> shape, double scale,
                         unsigned seed);
+/// The same for a cache of int8 rows, F32.
+Tensor makeRandomInt8Rows(std::vector<int64_t> shape, double scale,
+                          unsigned seed);
 Tensor makeZeros(DataType type, std::vector<int64_t> shape);
 Tensor makeIntegers(std::vector<int64_t> shape, std::vector<int32_t> values);
 

@@ -161,6 +161,7 @@ Status Compilation::runPasses() {
   pipeline.quantizeActivations = options.quantizeActivations.empty()
                                      ? target.byteDot != ByteDot::None
                                      : options.quantizeActivations == "int8";
+  pipeline.quantizeKVCache = options.kvCacheType == "int8";
   PassManager manager(&context);
   addPhases(manager, lastPhase.value_or(Phase::Memory), pipeline);
   if (!options.dumpIRDir.empty())

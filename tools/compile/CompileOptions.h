@@ -34,8 +34,10 @@ struct CompileOptions {
   std::string ptxas;
   std::string compute;      ///< f32, f16, bf16; empty: the target's choice.
   QuantizeOptions quantize; ///< Element types of the weights.
-  /// int8, or keep: inputs of quantised weights; empty: the target\'s choice.
+  /// int8, or keep: inputs of quantised weights; empty: the target's choice.
   std::string quantizeActivations;
+  /// compute, or int8: rows of the key-value cache are codes with a scale.
+  std::string kvCacheType = "compute";
   std::string compileTo;      ///< Stop after this phase and print the IR.
   std::string dumpIRDir;      ///< Write the IR after each pass.
   std::string emitKernels;    ///< Write each kernel's stages to this folder.

@@ -64,6 +64,8 @@ void describeModel(const CheckpointInput &input, const CompileOptions &options,
   for (const auto &[name, value] : types)
     if (!value.empty())
       contents.compileOptions += name + value;
+  if (options.kvCacheType != "compute")
+    contents.compileOptions += " kv-cache-dtype=" + options.kvCacheType;
 }
 
 void describeTarget(const TargetDescription &description,

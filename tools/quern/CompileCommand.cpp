@@ -71,8 +71,8 @@ void tool::addModelOptions(CLI::App &command, CompileOptions &options) {
       ->check(CLI::Range(16, 8192));
   command
       .add_option("--compute", options.compute,
-                  "Element type of activations and KV cache (default: what "
-                  "the target prefers)")
+                  "Element type of activations (default: what the target "
+                  "prefers)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
   addQuantizeOptions(command, options.quantize);
   command
@@ -80,6 +80,12 @@ void tool::addModelOptions(CLI::App &command, CompileOptions &options) {
                   "Inputs of quantised weights: int8 codes or as they are "
                   "(default: int8 where the target multiplies bytes)")
       ->check(CLI::IsMember({"int8", "keep"}));
+  command
+      .add_option("--kv-cache-dtype", options.kvCacheType,
+                  "Element type of the KV cache: that of --compute, or int8 "
+                  "codes with a scale for each position of a head")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"compute", "int8"}));
 }
 
 void tool::addCompileCommand(CLI::App &app, Command &selected) {

@@ -113,6 +113,13 @@ static std::string describeSequenceMemory(const bundle::Model &model,
   return text;
 }
 
+/// "34x2x32x64 F32", "34x2x32x64 int8 rows"
+static std::string describeStored(const bundle::State &state) {
+  return state.encoding() == bundle::StateEncoding::None
+             ? describeTensor(state)
+             : joinNumbers(state.shape(), "x") + " int8 rows";
+}
+
 static std::string describeStates(const bundle::Manifest &manifest) {
   TextTable table(
       {{"", right}, {"state"}, {"kind"}, {"tensor"}, {"size", right}});
@@ -121,7 +128,7 @@ static std::string describeStates(const bundle::Manifest &manifest) {
     const bundle::State &state = *manifest.states()->Get(i);
     table.addRow({std::to_string(i), toText(state.name()),
                   bundle::EnumNameStateKind(state.kind()),
-                  describeTensor(state), formatShortBytes(state.size())});
+                  describeStored(state), formatShortBytes(state.size())});
     bool isCache = state.kind() == bundle::StateKind::KeyCache ||
                    state.kind() == bundle::StateKind::ValueCache;
     (isCache ? cacheBytes : slotBytes) += state.size();

@@ -288,6 +288,59 @@ TEST_F(ModelTest, CacheGeometry) {
                 "0 key and 1 value caches");
 }
 
+/// Makes both caches int8 rows, which the bundle declares. Rows of 16 codes: a
+/// block of 16 has 256 + 64 bytes.
+static void encodeCaches(TinyBundle &tiny, uint32_t headDim = 16) {
+  tiny.manifest.model->head_dim = headDim;
+  for (auto &state : tiny.manifest.states) {
+    state->encoding = bundle::StateEncoding::Int8Rows;
+    state->shape[3] = headDim;
+    state->size = 8 * 320;
+  }
+  tiny.manifest.required_features = {std::string(kInt8RowsFeature)};
+}
+
+TEST_F(ModelTest, Int8Caches) {
+  auto change = [](auto edit) {
+    return [=](TinyBundle &tiny) {
+      encodeCaches(tiny);
+      edit(*tiny.manifest.states[0]);
+    };
+  };
+  expectAccepted([](TinyBundle &tiny) { encodeCaches(tiny); });
+  expectRefused([](TinyBundle &tiny) { encodeCaches(tiny, 12); },
+                "states[0]: shape [8, 1, 16, 12] can't have int8 rows: rows of "
+                "no multiple of 16 elements");
+  expectRefused(change([](bundle::StateT &state) { --state.size; }),
+                "states[0]: size is 2559, but shape [8, 1, 16, 16] of int8 "
+                "rows has 2560 bytes");
+  expectRefused(change([](bundle::StateT &state) { state.shape = {16}; }),
+                "states[0]: shape [16] can't have int8 rows");
+  expectRefused(change([](bundle::StateT &state) {
+                  state.shape = {uint64_t(1) << 32, uint64_t(1) << 31, 1, 16};
+                }),
+                "or too many elements");
+  expectRefused(change([](bundle::StateT &state) {
+                  state.kind = bundle::StateKind::Recurrent;
+                }),
+                "states[0]: encoding of Recurrent is Int8Rows, which only "
+                "caches have");
+  expectRefused(
+      change([](bundle::StateT &state) { state.dtype = bundle::DType::I8; }),
+      "states[0]: dtype is I8, expected F32 with an encoding");
+  expectRefused(change([](bundle::StateT &state) {
+                  state.encoding = bundle::StateEncoding(2);
+                }),
+                "states[0]: encoding is 2, expected at most 1");
+  expectRefused(
+      [](TinyBundle &tiny) {
+        encodeCaches(tiny);
+        tiny.manifest.required_features.clear();
+      },
+      "states[0]: has int8 rows, but required_features does not list "
+      "states-int8-rows");
+}
+
 TEST_F(ModelTest, MoreCachesThanLayers) {
   expectRefused(
       [](TinyBundle &tiny) {
