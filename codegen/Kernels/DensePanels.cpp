@@ -59,11 +59,10 @@ private:
     size_t tokens = tokenBases.size(), panels = panelBases.size();
     Expression firstElement = octet * 8.0;
     Expression firstWord = octet * double(wordsPerOctet * lanes);
-    if (int64_t ahead = getOctetsAhead(wordsPerOctet); ahead != 0)
+    if (readsFromMemory)
       for (const Expression &base : panelBases)
-        prefetchWords(
-            weight, base + (firstWord + double(ahead * wordsPerOctet * lanes)),
-            wordsPerOctet, lanes);
+        prefetchAhead(weight, base + firstWord, wordsPerOctet, lanes,
+                      k.getTarget().panelPrefetch);
     std::vector<Expressions> inputs(tokens); // The word read last.
     for (int64_t word = 0; word != wordsPerOctet; ++word) {
       llvm::SmallVector<Expressions, 4> weights;
@@ -82,13 +81,6 @@ private:
         }
       }
     }
-  }
-
-  /// How far ahead of an octet its panel is asked for; 0: not at all.
-  int64_t getOctetsAhead(int64_t wordsPerOctet) const {
-    return readsFromMemory
-               ? k.getTarget().panelPrefetch / (wordsPerOctet * lanes * 4)
-               : 0;
   }
 
   /// An element of the octet that begins at `first`; `word` keeps those of the

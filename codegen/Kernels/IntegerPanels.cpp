@@ -82,10 +82,9 @@ private:
     int64_t perGroup = info.wordsPerGroup(), stride = inPanels ? lanes : 1;
     Expression first = wordBases[p] + group * double(perGroup * stride);
     Expressions words;
-    int64_t ahead =
-        k.getTarget().integerPrefetch / (perGroup * lanes * 4) * perGroup;
-    if (readsFromMemory && inPanels && ahead != 0)
-      prefetchWords(weight, first + double(ahead * lanes), perGroup, lanes);
+    if (readsFromMemory && inPanels)
+      prefetchAhead(weight, first, perGroup, lanes,
+                    k.getTarget().integerPrefetch);
     for (int64_t w = 0; w != perGroup; ++w) {
       Expression word = weight.read(first + double(w * stride));
       if (info.bits == 8) {

@@ -10,11 +10,14 @@ RegisterTile quern::getRegisterTile(const TargetDescription &target,
   return {target.panelTokens, target.panelWidth};
 }
 
-void quern::prefetchWords(const InputBuffer &weight, Expression index,
-                          int64_t count, int64_t lanes) {
+void quern::prefetchAhead(const InputBuffer &weight, Expression index,
+                          int64_t count, int64_t lanes, int64_t bytesAhead) {
   constexpr int64_t lineWords = 64 / 4;
-  for (int64_t word = 0; word < count * lanes; word += lineWords)
-    weight.prefetch(index + double(word));
+  int64_t step = count * lanes, ahead = bytesAhead / (step * 4) * step;
+  if (ahead == 0)
+    return;
+  for (int64_t word = 0; word < step; word += lineWords)
+    weight.prefetch(index + double(ahead + word));
 }
 
 std::unique_ptr<PanelProducts> quern::createPanelProducts(KernelBuilder &k,

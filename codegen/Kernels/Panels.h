@@ -44,9 +44,11 @@ public:
   bool readsFromMemory = false;
 };
 
-/// Asks for `count` words of each lane of a panel, from `index` on.
-void prefetchWords(const InputBuffer &weight, Expression index, int64_t count,
-                   int64_t lanes);
+/// Where a step reads `count` words of each lane of a panel from `index` on,
+/// asks for those of the step that is at most `bytesAhead` further; of none if
+/// that is less than a step.
+void prefetchAhead(const InputBuffer &weight, Expression index, int64_t count,
+                   int64_t lanes, int64_t bytesAhead);
 std::unique_ptr<PanelProducts> createDensePanelProducts(KernelBuilder &k,
                                                         const Linear &linear);
 std::unique_ptr<PanelProducts> createIntegerPanelProducts(KernelBuilder &k,

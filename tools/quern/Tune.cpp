@@ -62,6 +62,13 @@ private:
 
 } // namespace
 
+static void keepLess(Times &best, const Times &times) {
+  for (const auto &[kernel, time] : times) {
+    auto [known, isNew] = best.emplace(kernel, time);
+    known->second = std::min(known->second, time);
+  }
+}
+
 /// Compiles and measures a bundle; the fastest of several runs counts.
 Result<Times> Tuner::measure(const Schedule &schedule) {
   CompileOptions compileOptions = options.compile;
@@ -89,10 +96,7 @@ Result<Times> Tuner::measure(const Schedule &schedule) {
     for (const ProgramProfile &profile : report.profiles)
       for (const KernelTime &kernel : groupByKernel(profile))
         once[kernel.kernel] += kernel.nanoseconds / double(kernel.count);
-    for (const auto &[kernel, time] : once) {
-      auto [best, isNew] = times.emplace(kernel, time);
-      best->second = std::min(best->second, time);
-    }
+    keepLess(times, once);
   }
   return times;
 }
@@ -141,12 +145,6 @@ Status Tuner::confirm() {
           return found == choices.end() ? nullptr : &found->second.target;
         }));
     QUERN_ASSIGN_OR_RETURN(Times again, measure({}));
-    auto keepLess = [](Times &to, const Times &from) {
-      for (const auto &[kernel, time] : from) {
-        auto [best, isNew] = to.emplace(kernel, time);
-        best->second = std::min(best->second, time);
-      }
-    };
     keepLess(tuned, times);
     keepLess(own, again);
   }
