@@ -112,14 +112,25 @@ static Status readMoeLayers(ConfigReader &text, ModelConfig &out) {
   return Status::ok();
 }
 
+/// The number of experts has two names; transformers 5 writes the newer one.
+static Status readNumExperts(ConfigReader &text, int64_t &out) {
+  constexpr std::string_view older = "num_experts", newer = "num_local_experts";
+  bool hasNewer = text.find(newer).has_value();
+  QUERN_RETURN_IF_ERROR(
+      text.readInt(hasNewer ? newer : older, 1, ConfigLimits::maxExperts, out));
+  int64_t other = out;
+  QUERN_RETURN_IF_ERROR(
+      text.readOptionalInt(older, 1, ConfigLimits::maxExperts, other));
+  if (other != out)
+    return corrupt(text.pathOf(newer) + ": " + std::to_string(out) + ", but " +
+                   std::string(older) + " is " + std::to_string(other));
+  return Status::ok();
+}
+
 static Status readMoe(ConfigReader &text, ModelConfig &out) {
   using Limits = ConfigLimits;
   MoeConfig moe;
-  // transformers 5 writes the newer of the two names.
-  std::string_view key =
-      text.find("num_local_experts") ? "num_local_experts" : "num_experts";
-  QUERN_RETURN_IF_ERROR(
-      text.readInt(key, 1, Limits::maxExperts, moe.numExperts));
+  QUERN_RETURN_IF_ERROR(readNumExperts(text, moe.numExperts));
   QUERN_RETURN_IF_ERROR(text.readInt("num_experts_per_tok", 1, moe.numExperts,
                                      moe.numExpertsPerTok));
   QUERN_RETURN_IF_ERROR(text.readInt("moe_intermediate_size", 1,

@@ -30,6 +30,16 @@ static Value combine(ModelBuilder &model, Blocks &draft, Value embedded,
   return buildLinear(model, both, "mtp.fc", size, model.getF32());
 }
 
+/// A draft of a model with experts has them too, but for one with matrices of a
+/// dense MLP. (A router that is missing is thus reported as such.)
+static bool hasExperts(const ModelBuilder &model, const std::string &mlp) {
+  auto isDense = [&](const char *matrix) {
+    return model.getCheckpoint().find(mlp + "." + matrix + "_proj.weight");
+  };
+  return model.getConfig().moe && !isDense("gate") && !isDense("up") &&
+         !isDense("down");
+}
+
 static void buildDraftStep(ModelBuilder &model, ModelFunction function,
                            StringRef prefix) {
   model.start(function);
@@ -42,12 +52,9 @@ static void buildDraftStep(ModelBuilder &model, ModelFunction function,
   hidden = function == ModelFunction::Draft
                ? main.norm(hidden, "norm", "mtp.hidden_norm")
                : draft.norm(hidden, "mtp.norm", "mtp.hidden_norm");
-  StringRef layer = "mtp.layers.0";
-  bool isMixtureOfExperts =
-      model.getConfig().moe &&
-      model.getCheckpoint().find("mtp.layers.0.mlp.gate.weight");
-  Value x = draft.decoderLayer(combine(model, draft, embedded, hidden), layer,
-                               LayerType::FullAttention, isMixtureOfExperts);
+  Value x = draft.decoderLayer(combine(model, draft, embedded, hidden),
+                               "mtp.layers.0", LayerType::FullAttention,
+                               hasExperts(model, "mtp.layers.0.mlp"));
   Value rows = draft.selectRows(x);
   auto [logits, chosen] =
       main.predict(draft.norm(rows, "mtp.norm", "mtp.norm"));

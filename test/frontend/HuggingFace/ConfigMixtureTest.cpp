@@ -82,6 +82,8 @@ TEST(ConfigBad, Group6Experts) {
     std::string_view message;
   } cases[] = {
       {"num_experts", "0", "$.num_experts: expected an integer from 1"},
+      {"num_local_experts", "16",
+       "$.num_local_experts: 16, but num_experts is 8"},
       {"num_experts_per_tok", "9",
        "$.num_experts_per_tok: expected an integer from 1 to 8, found 9"},
       {"num_experts_per_tok", "0", "from 1 to 8, found 0"},

@@ -13,6 +13,8 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
+
 namespace quern::test {
 
 class ImportTest : public testing::Test {
@@ -36,6 +38,14 @@ protected:
   void remove(const std::string &name) {
     std::erase_if(tensors, [&](auto &tensor) { return tensor.name == name; });
   }
+  /// Adds a tensor of zeros.
+  void add(const std::string &name, DataType type,
+           std::vector<uint64_t> shape) {
+    uint64_t bytes = dataTypeBits(type) / 8;
+    for (uint64_t size : shape)
+      bytes *= size;
+    tensors.push_back({name, type, shape, storage.emplace_back(bytes)});
+  }
 
   /// Writes `tensors` as a checkpoint and imports it; the diagnostic's text.
   std::string importEdited() {
@@ -48,6 +58,13 @@ protected:
         Checkpoint::open(*directory, {.requireUniformType = false});
     EXPECT_TRUE(succeeds(checkpoint));
     return checkpoint.isOk() ? import(*checkpoint) : "";
+  }
+  /// Refused with one line that has this part.
+  void expectRefused(const std::string &part) {
+    std::string message = importEdited();
+    EXPECT_NE(message.find(part), std::string::npos)
+        << "message '" << message << "' lacks '" << part << "'";
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   }
   std::string import(const Checkpoint &checkpoint) {
     std::string message;
@@ -64,10 +81,17 @@ protected:
                                        : mlir::OwningOpRef<mlir::ModuleOp>();
     return message;
   }
+  /// Ops of the imported module.
+  template <typename Op> std::vector<Op> find() {
+    std::vector<Op> ops;
+    module->walk([&](Op op) { ops.push_back(op); });
+    return ops;
+  }
 
   mlir::MLIRContext context;
   std::unique_ptr<TestModel> model;
   std::vector<SafetensorsTensor> tensors;
+  std::deque<std::vector<std::byte>> storage; ///< Bytes of tensors made here.
   ImportOptions options;
   ImportReport report;
   mlir::OwningOpRef<mlir::ModuleOp> module;
