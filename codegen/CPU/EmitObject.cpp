@@ -33,6 +33,9 @@ Result<std::string> quern::emitObject(ModuleOp module,
   machine.triple = target.architecture + "-unknown-linux-gnu";
   machine.cpu = target.cpu;
   machine.needs = getNeeds(target.byteDot);
+  if (target.tileTokens != 0)
+    for (std::vector<std::string> &list : machine.needs)
+      list.insert(list.end(), {"amx-int8", "amx-bf16"});
   for (const std::string &feature : target.cpuFeatures)
     machine.features += (machine.features.empty() ? "+" : ",+") + feature;
   return emitLLVM(module, machine, [&](llvm::Module &translated) {

@@ -19,7 +19,9 @@ def VectorizeSubgroupsPass : Pass<"kernel-vectorize-subgroups",
     grid as three i32, and the first workgroup and the one behind the last,
     counted with x fastest.
 
-    Workgroup memory lies on the thread's stack.
+    Workgroup memory lies on the thread's stack. kernel.tile_products, of
+    subgroups of 16 lanes, becomes calls of LLVM's intrinsics for AMX; sums go
+    from tile registers to vectors through the stack.
 
     Requires one gpu.func in a gpu.module, of one subgroup per workgroup;
     `kernel.binding` on every argument; loops whose

@@ -1,9 +1,12 @@
 //===- TeamAnalysis.cpp - Which lanes hold the same value -----------------===//
 #include "codegen/CPU/TeamAnalysis.h"
 
+#include "dialects/Kernel/IR/KernelOps.h"
+
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
+using namespace quern;
 using namespace quern::cpu;
 
 TeamAnalysis::TeamAnalysis(gpu::GPUFuncOp function, unsigned lanes)
@@ -104,6 +107,9 @@ unsigned TeamAnalysis::getTeamOfOperation(Operation *op) const {
     return thread.getDimension() == gpu::Dimension::x ? 1 : lanes;
   if (auto shuffle = dyn_cast<gpu::ShuffleOp>(op))
     return getTeamOfShuffle(shuffle);
+  // Lanes have rows of a panel of their own.
+  if (isa<kernel::TileProductsOp>(op))
+    return 1;
   unsigned team = lanes;
   for (Value operand : op->getOperands())
     team = std::min(team, getTeam(operand));

@@ -21,19 +21,17 @@ static unsigned getBytes(Type unit) {
          getElementTypeOrSelf(unit).getIntOrFloatBitWidth() / 8;
 }
 
-Value Vectorizer::makeWorkgroupMemory(memref::AllocOp op) {
+Value Vectorizer::makeStackMemory(Location loc, Type element, int64_t count) {
   OpBuilder::InsertionGuard guard(builder);
-  // Once for all workgroups of the thread.
   auto function =
       builder.getBlock()->getParentOp()->getParentOfType<func::FuncOp>();
   builder.setInsertionPointToStart(&function.getBody().front());
-  MemRefType type = op.getType();
-  Value count = arith::ConstantOp::create(
-      builder, op.getLoc(), builder.getI64IntegerAttr(type.getNumElements()));
+  Value number =
+      arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(count));
   constexpr unsigned cacheLine = 64;
   return LLVM::AllocaOp::create(
-      builder, op.getLoc(), LLVM::LLVMPointerType::get(builder.getContext()),
-      type.getElementType(), count, cacheLine);
+      builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), element,
+      number, cacheLine);
 }
 
 Value Vectorizer::getAddress(LaneBuilder &lane, Value pointer, Value index,

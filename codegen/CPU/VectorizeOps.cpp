@@ -69,7 +69,9 @@ LogicalResult Vectorizer::visit(Operation *op, const Mask &mask) {
             load(op, op.getMemRef(), op.getIndices()[0], op.getType(), mask));
       })
       .Case([&](memref::AllocOp op) {
-        setPointer(op, makeWorkgroupMemory(op));
+        MemRefType type = op.getType();
+        setPointer(op, makeStackMemory(op.getLoc(), type.getElementType(),
+                                       type.getNumElements()));
         return success();
       })
       .Case([&](memref::PrefetchOp op) {
@@ -81,6 +83,9 @@ LogicalResult Vectorizer::visit(Operation *op, const Mask &mask) {
         return success();
       })
       .Case([&](kernel::ReadHalfOp op) { return result(loadHalf(op, mask)); })
+      .Case([&](kernel::TileProductsOp op) {
+        return visitTileProducts(op, mask);
+      })
       .Case([&](kernel::ByteDotOp op) {
         if (llvm::all_of(op->getOperands(),
                          [&](Value value) { return get(value).isUniform(); }))

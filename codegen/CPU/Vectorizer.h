@@ -76,8 +76,10 @@ private:
                         mlir::Type type);
 
   // Memory: VectorizeMemory.cpp.
-  /// What lanes share lies on the stack of the thread that runs them.
-  mlir::Value makeWorkgroupMemory(mlir::memref::AllocOp op);
+  /// What lanes share lies on the stack of the thread that runs them, once for
+  /// all workgroups of the thread.
+  mlir::Value makeStackMemory(mlir::Location loc, mlir::Type element,
+                              int64_t count);
   LaneValue load(mlir::Operation *op, mlir::Value buffer, mlir::Value index,
                  mlir::Type unit, const Mask &mask);
   void prefetch(mlir::memref::PrefetchOp op);
@@ -92,6 +94,10 @@ private:
   /// The index, with that of a lane at work in place of those that are not.
   LaneValue makeSafe(LaneBuilder &lane, const LaneValue &index,
                      const Mask &mask);
+
+  // Tile registers: VectorizeTiles.cpp.
+  mlir::LogicalResult visitTileProducts(kernel::TileProductsOp op,
+                                        const Mask &mask);
 
   // Control flow: VectorizeControl.cpp, loops in VectorizeLoops.cpp.
   mlir::LogicalResult visitIf(mlir::scf::IfOp op, const Mask &mask);

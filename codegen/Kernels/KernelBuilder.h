@@ -104,6 +104,7 @@ public:
 
   Expression read(Expression index) const;
   void write(Expression index, Expression value) const;
+  Expression getMemory() const { return memory; }
 
 private:
   Expression memory;

@@ -26,6 +26,7 @@ public:
   /// Four matrices of 8 x 8 halves, one in each word; lane 8 m + r names row r
   /// of matrix m.
   Expression loadMatrices(Expression index) const;
+  Expression getMemory() const { return memory; }
 
 private:
   Expression memory;

@@ -1,5 +1,5 @@
 //===- Panels.cpp - Which panels a workgroup computes ---------------------===//
-#include "codegen/Kernels/Panels.h"
+#include "codegen/Kernels/PanelTiles.h"
 
 using namespace quern;
 
@@ -112,6 +112,8 @@ void PanelColumns::storePanel(const OutputBuffer &out, Expression row,
 
 Status quern::buildPanelLinear(KernelBuilder &k, const Linear &linear,
                                PanelInputs inputs) {
+  if (fitsTiles(k, linear, inputs))
+    return buildTileLinear(k, linear, inputs);
   RegisterTile most = getRegisterTile(k.getTarget(), inputs);
   // Tiles of equal size, so that the last one is not nearly empty.
   bool isFew = linear.tokens <= most.tokens;

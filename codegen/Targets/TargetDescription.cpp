@@ -73,6 +73,10 @@ static Status checkConsistency(const TargetDescription &target) {
   QUERN_RETURN_IF_ERROR(
       check(target.subgroupsPerWorkgroup, "subgroups_per_workgroup"));
   QUERN_RETURN_IF_ERROR(check(target.rowSubgroups, "row_subgroups"));
+  if (target.tileTokens != 0 && target.subgroupSize != 16)
+    return corrupt("$.tiles: panels of tiles have 16 rows, and subgroup_size "
+                   "is " +
+                   std::to_string(target.subgroupSize));
   uint64_t bytes = target.getMatrixStageBytes() * target.mmaStages;
   if (bytes <= target.maxWorkgroupMemory)
     return Status::ok();
@@ -184,6 +188,10 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
       panels.read("tokens", target.integerTokens, 1, 16);
       panels.read("width", target.integerWidth, 1, 16);
       panels.read("prefetch", target.integerPrefetch, 0, 1 << 16);
+    });
+    reader.readOptionalObject("tiles", [&](ObjectReader &tiles) {
+      tiles.readPowerOfTwo("tokens", target.tileTokens, 16, 1024);
+      tiles.read("panels", target.tilePanels, 2, 1024);
     });
   }
   reader.readObject("attention", [&](ObjectReader &attention) {

@@ -103,6 +103,9 @@ struct TargetDescription {
   ByteDot byteDot = ByteDot::None;
   /// Tokens and panels of a tile of those products, and panelPrefetch.
   uint32_t integerTokens = 4, integerWidth = 1, integerPrefetch = 0;
+  /// Only for CPUs with tile registers (AMX): tokens and panels for which a
+  /// workgroup makes its tiles of inputs once; 0 tokens: there are none.
+  uint32_t tileTokens = 0, tilePanels = 0;
   /// Tokens, and rows (query heads of one key head, of all these tokens), that
   /// share one pass over the keys; the tighter limit counts.
   uint32_t attentionTokens = 4, attentionRows = 8;

@@ -153,6 +153,12 @@ void test::addIntegerCases(std::vector<NamedCase> &cases) {
     for (int64_t tokens : {2, 3, 4, 5, 8, 13})
       add(cases, info.encoding, f32,
           {tokens, 64, 152, uint32_t(tokens), false, true});
+    // Tiles of 16 tokens and 16 rows.
+    for (bool swiglu : {false, true}) {
+      add(cases, info.encoding, f32, {16, 96, 80, 16, swiglu, true});
+      add(cases, info.encoding, f32, {64, 64, 48, 33, swiglu, true});
+      add(cases, info.encoding, bf16, {150, 32, 96, 150, swiglu, true});
+    }
     // Rows that make no panels.
     for (int64_t tokens : {1, 41})
       add(cases, info.encoding, f32, {tokens, 64, 311, uint32_t(tokens)});

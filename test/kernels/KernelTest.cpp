@@ -87,6 +87,25 @@ static std::vector<NamedCase> selectCases(std::string_view name, unsigned step,
   return cases;
 }
 
+/// Cases whose kernels multiply tiles, which only many tokens do.
+static std::vector<NamedCase> selectTileCases() {
+  constexpr unsigned step = 3;
+  TargetDescription target = loadTarget("cpu-x86-64-amx");
+  std::vector<NamedCase> cases;
+  unsigned count = 0;
+  for (const NamedCase &entry : getKernelCases()) {
+    if (entry.family != "linear" && entry.family != "integer_linear")
+      continue;
+    KernelCase kernelCase = entry.make();
+    if (kernelCase.panelWeights.empty() || !kernelCase.fit(target) ||
+        kernelCase.arguments[0].shape[0] < 16)
+      continue;
+    if (count++ % step == 0 || testsEverything())
+      cases.push_back(entry);
+  }
+  return cases;
+}
+
 static std::string getName(const testing::TestParamInfo<NamedCase> &info) {
   return info.param.name;
 }
@@ -171,6 +190,18 @@ TEST_P(WideCPUKernelTest, MatchesReference) {
 INSTANTIATE_TEST_SUITE_P(All, WideCPUKernelTest,
                          testing::ValuesIn(selectCases("cpu-x86-64-v4", 6, 16)),
                          getName);
+
+namespace {
+class TileCPUKernelTest : public CPUKernelTest {};
+} // namespace
+
+/// What differs from the target without tiles.
+TEST_P(TileCPUKernelTest, MatchesReference) {
+  compareVariants(loadTarget("cpu-x86-64-amx"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TileCPUKernelTest,
+                         testing::ValuesIn(selectTileCases()), getName);
 
 #ifdef QUERN_TEST_CUDA_LIBRARY
 namespace {

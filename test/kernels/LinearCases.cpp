@@ -115,6 +115,14 @@ void test::addLinearCases(std::vector<NamedCase> &cases) {
     }
   for (int64_t tokens : {2, 3, 4, 5, 6, 8, 12, 13})
     addPanels(cases, {f32, bf16, f32}, {tokens, 64, 152, uint32_t(tokens)});
+  // Tiles of 16 tokens and 16 rows.
+  for (bool swiglu : {false, true}) {
+    addPanels(cases, {f32, bf16, f32}, {16, 96, 80, 16}, swiglu);
+    addPanels(cases, {f32, bf16, f32}, {64, 64, 48, 33}, swiglu);
+    addPanels(cases, {f32, bf16, bf16}, {130, 32, 592, 130}, swiglu);
+  }
+  addPanels(cases, {f32, bf16, f32}, {512, 1024, 1024, 512});
+  addPanels(cases, {f32, bf16, f32}, {20, 9728, 32, 20});
   // Real sizes.
   add(cases, {f32, bf16, f32}, {1, 1024, 3072, 1});
   add(cases, {f32, bf16, f32}, {1, 1024, 3072, 1}, true);

@@ -33,9 +33,12 @@ Result<TargetDescription> findTargetForDevice(const DeviceInfo &device) {
         });
     if (target.api != device.api || !isNamed)
       continue;
-    // Of targets for one CPU a wider one, where its instructions are there.
-    if (!best || (hasFeatures(device, target) &&
-                  target.subgroupSize > best->subgroupSize))
+    // Of targets for one CPU the one that uses the most of it, where its
+    // instructions are there.
+    auto rank = [](const TargetDescription &target) {
+      return std::pair(target.subgroupSize, target.tileTokens != 0);
+    };
+    if (!best || (hasFeatures(device, target) && rank(target) > rank(*best)))
       best = std::move(target);
   }
   return best ? std::move(*best) : findTarget(device.api);

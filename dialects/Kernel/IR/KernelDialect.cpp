@@ -68,6 +68,32 @@ LogicalResult LoadMatrixOp::verify() {
   return verifyIsWorkgroup(*this, getMemory());
 }
 
+LogicalResult TileProductsOp::inferReturnTypes(MLIRContext *context,
+                                               std::optional<Location>,
+                                               Adaptor adaptor,
+                                               SmallVectorImpl<Type> &types) {
+  Type sum = adaptor.getElement().isInteger()
+                 ? Type(IntegerType::get(context, 32))
+                 : Type(Float32Type::get(context));
+  types.assign(adaptor.getRowStarts().size() * adaptor.getPanelStarts().size() *
+                   kRows,
+               sum);
+  return success();
+}
+
+LogicalResult TileProductsOp::verify() {
+  if (getRowStarts().empty() || getPanelStarts().empty())
+    return emitOpError() << "expected a tile and a panel at least";
+  if (int64_t words = getWords(); words > kRegisterWords
+                                      ? words % kRegisterWords != 0
+                                      : !llvm::isPowerOf2_64(uint64_t(words)))
+    return emitOpError() << "expected a power of two up to " << kRegisterWords
+                         << " or a multiple of it as words, found " << words;
+  if ((getParts() > 1) != getPartStride().has_value())
+    return emitOpError() << "expected a distance of parts if there are several";
+  return success();
+}
+
 void KernelDialect::initialize() {
   addOperations<
 #define GET_OP_LIST

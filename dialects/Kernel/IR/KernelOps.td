@@ -272,4 +272,63 @@ def Kernel_MmaOp : Kernel_Op<"mma", [Pure]> {
   let assemblyFormat = "$element $a `,` $b `,` $sums attr-dict";
 }
 
+//===----------------------------------------------------------------------===//
+// Tile units of CPUs: registers of 16 rows of 64 bytes (Intel AMX). Only
+// targets whose description has `tiles` get this op.
+//===----------------------------------------------------------------------===//
+
+def Kernel_TileElement : TypeAttrBase<"::mlir::Type",
+    "the type i8 or bf16", Or<[I8.predicate, BF16.predicate]>> {
+  let constBuilderCall = "::mlir::TypeAttr::get($0)";
+}
+
+def Kernel_TileProductsOp : Kernel_Op<"tile_products", [
+    InferTypeOpAdaptor, AttrSizedOperandSegments]> {
+  let summary = "products of tiles of 16 rows of words with weight panels";
+  let description = [{
+    A word of 32 bits has four i8 with a sign or two bf16. A panel has as many
+    rows as a subgroup has lanes and lies word by word: word w of row l is
+    `panel[start + w * lanes + l]`. With the tiles of `row_starts` in order, and
+    for each the panels of `panel_starts`, result number r of the 16 of a tile
+    and a panel is in lane l
+
+        sum over w < words and q < parts of
+          dot(rows[row_start + r * row_stride + q * part_stride + w],
+              panel[panel_start + w * lanes + l])
+
+    in i32, which is exact, or in f32, where numbers too small to be normal
+    count as zero. Starts and strides count words, whatever an access of the
+    buffer moves. With more than one part a row is the sum of its parts, each
+    of which rounds what the ones before it leave. All lanes take part, with the
+    same starts.
+
+    Example:
+    ```mlir
+    %sums:16 = kernel.tile_products i8 %codes[%row] stride 256, %weight[%word] words 8 : memref<?xi32>, memref<?xi32>
+    %both:32 = kernel.tile_products bf16 %x[%a, %b] stride 1024 parts 2 apart 512, %weight[%word] words 512 : memref<32768xf32>, memref<?xi32>
+    ```
+  }];
+  let arguments = (ins Kernel_TileElement:$element,
+      Arg<Kernel_Buffer, "", [MemRead]>:$rows,
+      Variadic<Index>:$row_starts,
+      ConfinedAttr<I64Attr, [IntPositive]>:$row_stride,
+      DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "1">:$parts,
+      OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$part_stride,
+      Arg<Kernel_Buffer, "", [MemRead]>:$panel,
+      Variadic<Index>:$panel_starts,
+      ConfinedAttr<I64Attr, [IntPositive]>:$words);
+  let results = (outs Variadic<AnyTypeOf<[I32, F32]>>:$sums);
+  let assemblyFormat = [{
+    $element $rows `[` $row_starts `]` `stride` $row_stride
+    (`parts` $parts^ `apart` $part_stride)? `,`
+    $panel `[` $panel_starts `]` `words` $words attr-dict
+    `:` type($rows) `,` type($panel)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Rows of a tile; words of a row of a tile register.
+    static constexpr int64_t kRows = 16, kRegisterWords = 16;
+  }];
+}
+
 #endif // QUERN_DIALECTS_KERNEL_KERNELOPS_TD

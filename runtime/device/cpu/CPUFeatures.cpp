@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
@@ -16,8 +18,8 @@ using namespace quern::cpu;
 
 namespace {
 
-/// XMM and YMM registers; also mask and ZMM registers.
-constexpr uint64_t avxState = 0x06, avx512State = 0xe6;
+/// XMM and YMM registers; also mask and ZMM registers; also tiles.
+constexpr uint64_t avxState = 0x06, avx512State = 0xe6, amxState = 0x600e6;
 
 struct X86Feature {
   std::string_view name;
@@ -108,6 +110,16 @@ std::vector<std::string> cpu::keepFeatures(std::vector<std::string> features,
   return features;
 }
 
+#if defined(__x86_64__)
+/// Asks Linux for the registers of tiles, for all threads of this process; it
+/// refuses if a signal stack is too small for them, or if it is older
+/// than 5.16.
+static bool mayUseTiles() {
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  return ::syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+}
+#endif
+
 std::vector<std::string> cpu::detectFeatures() {
   std::vector<std::string> features;
 #if defined(__x86_64__)
@@ -123,6 +135,11 @@ std::vector<std::string> cpu::detectFeatures() {
     return uint64_t(high) << 32 | low;
   };
   features = decodeX86Features(queries);
+  auto needsTiles = [](const std::string &name) {
+    return name.starts_with("amx-");
+  };
+  if (std::ranges::any_of(features, needsTiles) && !mayUseTiles())
+    std::erase_if(features, needsTiles);
 #elif defined(__aarch64__)
   features = decodeArmFeatures(::getauxval(AT_HWCAP), ::getauxval(AT_HWCAP2));
 #endif

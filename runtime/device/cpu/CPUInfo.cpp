@@ -62,7 +62,7 @@ DeviceInfo quern::cpu::describeCPU() {
   limits.maxWorkgroupSize = 1024;
   limits.maxWorkgroupShape = {1024, 1024, 1024};
   // On the stack of each thread.
-  limits.maxWorkgroupMemory = 1u << 18;
+  limits.maxWorkgroupMemory = 1u << 20;
   limits.maxGrid = {UINT32_MAX, 65535, 65535};
   limits.maxStorageArguments = 64;
   limits.maxTexelArguments = 64;

@@ -44,3 +44,16 @@ gpu.module @m {
     gpu.return
   }
 }
+
+// -----
+
+gpu.module @m {
+  gpu.func @tile_lanes(
+      %x: memref<?xi32> {kernel.binding = 0 : i32, kernel.bytes = 4096 : i64}) kernel {
+    %c0 = arith.constant 0 : index
+    // expected-error @below {{tiles have panels of 16 rows, and a subgroup has 8 lanes}}
+    %sums:16 = kernel.tile_products i8 %x[%c0] stride 8, %x[%c0] words 8
+        : memref<?xi32>, memref<?xi32>
+    gpu.return
+  }
+}

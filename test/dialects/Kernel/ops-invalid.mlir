@@ -91,3 +91,38 @@ func.func @wait() {
   kernel.async_wait -1
   return
 }
+
+// -----
+
+func.func @tile_words(%x: memref<?xi32>, %i: index) {
+  // expected-error @+1 {{expected a power of two up to 16 or a multiple of it as words, found 24}}
+  %a:16 = kernel.tile_products i8 %x[%i] stride 24, %x[%i] words 24 : memref<?xi32>, memref<?xi32>
+  return
+}
+
+// -----
+
+func.func @no_tile(%x: memref<?xi32>, %i: index) {
+  // expected-error @+1 {{expected a tile and a panel at least}}
+  kernel.tile_products i8 %x[] stride 16, %x[%i] words 16 : memref<?xi32>, memref<?xi32>
+  return
+}
+
+// -----
+
+func.func @tile_element(%x: memref<?xi32>, %i: index) {
+  // expected-error @+1 {{attribute 'element' failed to satisfy constraint: the type i8 or bf16}}
+  %a:16 = kernel.tile_products f16 %x[%i] stride 16, %x[%i] words 16 : memref<?xi32>, memref<?xi32>
+  return
+}
+
+// -----
+
+func.func @tile_parts(%x: memref<?xi32>, %i: index) {
+  // expected-error @+1 {{expected a distance of parts if there are several}}
+  %a:16 = "kernel.tile_products"(%x, %i, %x, %i) <{element = i8, row_stride = 16, parts = 2,
+      words = 16, operandSegmentSizes = array<i32: 1, 1, 1, 1>}>
+      : (memref<?xi32>, index, memref<?xi32>, index)
+      -> (i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32)
+  return
+}

@@ -58,3 +58,15 @@ func.func @matrix(%x: memref<?xvector<4xi32>>, %tile: !tile, %i: index, %valid: 
   %1 = kernel.mma f16 %a, %b, %0
   return %1 : vector<4xf32>
 }
+
+// CHECK-LABEL: func.func @tiles
+func.func @tiles(%x: memref<?xi32>, %memory: memref<64xvector<4xi32>>, %weight: memref<?xi32>,
+                 %i: index) -> (i32, f32) {
+  // CHECK: kernel.tile_products i8 %{{.*}}[%{{.*}}] stride 256, %{{.*}}[%{{.*}}] words 8 : memref<?xi32>, memref<?xi32>
+  %a:16 = kernel.tile_products i8 %x[%i] stride 256, %weight[%i] words 8
+      : memref<?xi32>, memref<?xi32>
+  // CHECK: %[[B:.*]]:64 = kernel.tile_products bf16 %{{.*}}[%{{.*}}, %{{.*}}] stride 64 parts 2 apart 32, %{{.*}}[%{{.*}}, %{{.*}}] words 32 : memref<64xvector<4xi32>>, memref<?xi32>
+  %b:64 = kernel.tile_products bf16 %memory[%i, %i] stride 64 parts 2 apart 32, %weight[%i, %i] words 32
+      : memref<64xvector<4xi32>>, memref<?xi32>
+  return %a#15, %b#63 : i32, f32
+}

@@ -81,6 +81,19 @@ TEST(CPUFeatures, NamesWhatCPUsHave) {
       (Names{"x86-64-v3", "x86-64-v4", "avx512vnni", "avx512bf16", "avxvnni"}));
 }
 
+/// Tiles need the system too, which keeps them for those that ask.
+TEST(CPUFeatures, NamesTiles) {
+  FakeCPU cpu = makeAvx512();
+  cpu.leaves[{7, 0}].edx = 1u << 22 | 1u << 24 | 1u << 25;
+  EXPECT_EQ(cpu.decode(), (Names{"x86-64-v3", "x86-64-v4", "avx512vnni"}));
+  cpu.xcr0 = 0x600e7;
+  EXPECT_EQ(cpu.decode(), (Names{"x86-64-v3", "x86-64-v4", "avx512vnni",
+                                 "amx-tile", "amx-int8", "amx-bf16"}));
+  cpu.leaves[{7, 0}].edx = 1u << 22 | 1u << 24;
+  EXPECT_EQ(cpu.decode(), (Names{"x86-64-v3", "x86-64-v4", "avx512vnni",
+                                 "amx-tile", "amx-bf16"}));
+}
+
 TEST(CPUFeatures, NeedsEveryBit) {
   FakeCPU cpu = makeAvx512();
   cpu.leaves[{7, 0}].ebx &= ~(1u << 17); // AVX512DQ
