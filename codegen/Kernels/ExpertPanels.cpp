@@ -58,6 +58,9 @@ public:
     k.setGrid(1, walkers);
     columns.place(k.getGroup(0), /*apart=*/false);
     addArguments();
+    // The first tile of an expert waits for its weights, and the others lose
+    // nothing. Measured with dense weights alone.
+    panels->readsFromMemory = inputs == PanelInputs::Floats;
     pairs = k.getInput("pairs");
     InputBuffer tileExperts = k.getInput("tile_experts");
     InputBuffer tileEnds = k.getInput("tile_ends");

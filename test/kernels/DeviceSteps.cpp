@@ -56,6 +56,17 @@ DeviceMemory::allocateIntegers(std::vector<int64_t> shape,
   return tensor;
 }
 
+static std::string toText(const ConfigValue &value) {
+  return std::visit(
+      [](const auto &v) -> std::string {
+        if constexpr (std::is_arithmetic_v<std::decay_t<decltype(v)>>)
+          return std::to_string(v);
+        else
+          return v;
+      },
+      value);
+}
+
 static std::string makeKey(const KernelRequest &request) {
   std::string key = request.family;
   for (const KernelArgument &argument : request.arguments) {
@@ -64,8 +75,7 @@ static std::string makeKey(const KernelRequest &request) {
       key += "x" + std::to_string(size);
   }
   for (const auto &[name, value] : request.config)
-    if (const auto *text = std::get_if<std::string>(&value))
-      key += " " + name + "=" + *text;
+    key += " " + name + "=" + toText(value);
   return key;
 }
 

@@ -69,9 +69,6 @@ struct Form {
   double seconds = 1e9;
 };
 
-const KernelConfig kSwiglu = {{"epilogue", std::string("swiglu")}};
-const KernelConfig kNone = {{"epilogue", std::string("none")}};
-
 /// One mixture: its weights, and its forms at one number of tokens.
 class ExpertsBenchmark {
 public:
@@ -80,13 +77,15 @@ public:
       : device(device), target(target), m(mixture), repetitions(repetitions),
         kernels(device, target), weights(device) {}
 
-  Status run();
+  Status run(std::string_view onlyTokens);
 
 private:
   Status measureTokens(int64_t count);
   Status measure(std::vector<Form> &forms);
   void print(const std::vector<Form> &forms);
 
+  /// Products with weights as the target has them.
+  KernelConfig makeConfig(const char *epilogue = nullptr) const;
   Result<Form> makeGathered(DeviceMemory &memory);
   Result<Form> makeSorted(DeviceMemory &memory, int64_t tileRows);
   Result<Form> makePlain(DeviceMemory &memory);
@@ -116,6 +115,16 @@ private:
 
 } // namespace
 
+KernelConfig ExpertsBenchmark::makeConfig(const char *epilogue) const {
+  KernelConfig config;
+  if (epilogue)
+    config["epilogue"] = std::string(epilogue);
+  // The numbers are random: they need no packing.
+  if (uint32_t rows = target.getPanelRows())
+    config["weight_panels"] = int64_t(rows);
+  return config;
+}
+
 Result<Form> ExpertsBenchmark::makeGathered(DeviceMemory &memory) {
   Form form{"gathered", 0, 1, {}};
   QUERN_ASSIGN_OR_RETURN(
@@ -123,9 +132,10 @@ Result<Form> ExpertsBenchmark::makeGathered(DeviceMemory &memory) {
       memory.allocate(DataType::F32, {tokens, m.slots, m.intermediate}));
   QUERN_ASSIGN_OR_RETURN(DeviceTensor out,
                          memory.allocate(DataType::F32, {tokens, m.hidden}));
-  QUERN_RETURN_IF_ERROR(kernels.add(form.program, "expert_rows", kSwiglu,
-                                    {x, experts, gateUp}, {gated}));
-  QUERN_RETURN_IF_ERROR(kernels.add(form.program, "expert_sum", {},
+  QUERN_RETURN_IF_ERROR(kernels.add(form.program, "expert_rows",
+                                    makeConfig("swiglu"), {x, experts, gateUp},
+                                    {gated}));
+  QUERN_RETURN_IF_ERROR(kernels.add(form.program, "expert_sum", makeConfig(),
                                     {gated, experts, scales, down}, {out}));
   return form;
 }
@@ -158,10 +168,10 @@ Result<Form> ExpertsBenchmark::makeSorted(DeviceMemory &memory,
       kernels.add(p, "expert_count", {}, {experts}, {counts}));
   QUERN_RETURN_IF_ERROR(kernels.add(p, "expert_sort", {}, {experts, counts},
                                     {sorted, tileExperts, ends}));
-  QUERN_RETURN_IF_ERROR(kernels.add(p, "expert_tiles", kSwiglu,
+  QUERN_RETURN_IF_ERROR(kernels.add(p, "expert_tiles", makeConfig("swiglu"),
                                     {x, sorted, tileExperts, ends, gateUp},
                                     {gated}));
-  QUERN_RETURN_IF_ERROR(kernels.add(p, "expert_tiles", kNone,
+  QUERN_RETURN_IF_ERROR(kernels.add(p, "expert_tiles", makeConfig("none"),
                                     {gated, sorted, tileExperts, ends, down},
                                     {products}));
   QUERN_RETURN_IF_ERROR(
@@ -189,16 +199,16 @@ Status ExpertsBenchmark::addExpert(Form &form, const DeviceTensor &input,
   DeviceTensor both = gateUp.slice(expert, 1, {2 * m.intermediate, m.hidden});
   std::vector<int64_t> half = {m.intermediate, m.hidden};
   QUERN_RETURN_IF_ERROR(
-      kernels.add(p, "linear", kNone,
+      kernels.add(p, "linear", makeConfig("none"),
                   {input, both.slice(0, m.intermediate, half)}, {rows.gate}));
   QUERN_RETURN_IF_ERROR(kernels.add(
-      p, "linear", kNone,
+      p, "linear", makeConfig("none"),
       {input, both.slice(m.intermediate, m.intermediate, half)}, {rows.up},
       /*waits=*/false));
   QUERN_RETURN_IF_ERROR(
       kernels.add(p, "swiglu", {}, {rows.gate, rows.up}, {rows.gated}));
   QUERN_RETURN_IF_ERROR(kernels.add(
-      p, "linear", kNone,
+      p, "linear", makeConfig("none"),
       {rows.gated, down.slice(expert, 1, {m.hidden, m.intermediate})},
       {rows.product}));
   return kernels.add(p, "residual_add", {}, {rows.sum, rows.product},
@@ -320,7 +330,7 @@ Status ExpertsBenchmark::measureTokens(int64_t count) {
   return Status::ok();
 }
 
-Status ExpertsBenchmark::run() {
+Status ExpertsBenchmark::run(std::string_view onlyTokens) {
   QUERN_ASSIGN_OR_RETURN(
       gateUp,
       weights.allocateRandom(DataType::BF16,
@@ -329,7 +339,8 @@ Status ExpertsBenchmark::run() {
       down, weights.allocateRandom(
                 DataType::BF16, {m.experts, m.hidden, m.intermediate}, 0.03));
   for (int64_t count : tokenCounts)
-    QUERN_RETURN_IF_ERROR(measureTokens(count));
+    if (onlyTokens.empty() || onlyTokens == "/" + std::to_string(count))
+      QUERN_RETURN_IF_ERROR(measureTokens(count));
   return Status::ok();
 }
 
@@ -340,9 +351,11 @@ Status test::runExpertsBenchmark(Device &device,
       "| model | tokens | plain ms | host ms | dense ms | gathered ms | "
       "sorted2 ms | sorted4 ms | sorted8 ms | chosen | chosen / best | "
       "plain / chosen | host / chosen | ns per multiply-add |\n");
+  size_t slash = std::min(only.find('/'), only.size());
+  std::string_view name = only.substr(0, slash), count = only.substr(slash);
   for (const Mixture &mixture : mixtures)
-    if (only.empty() || only == mixture.name)
+    if (name.empty() || name == mixture.name)
       QUERN_RETURN_IF_ERROR(
-          ExpertsBenchmark(device, target, mixture, repetitions).run());
+          ExpertsBenchmark(device, target, mixture, repetitions).run(count));
   return Status::ok();
 }

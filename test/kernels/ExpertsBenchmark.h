@@ -9,8 +9,8 @@ namespace quern::test {
 
 /// Prints, for the mixtures of real models and several numbers of tokens, the
 /// CPU time of each form of qwen.experts against a plain loop over the chosen
-/// experts, and which form --qwen-specialize-experts takes. `only` names one
-/// model; empty: all.
+/// experts, and which form --qwen-specialize-experts takes. `only` is empty
+/// or names a model, a number of tokens or both: "Next", "/64", "Next/64".
 Status runExpertsBenchmark(Device &device, const TargetDescription &target,
                            int repetitions, std::string_view only);
 

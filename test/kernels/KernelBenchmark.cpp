@@ -6,7 +6,7 @@
 //
 //   kernel-benchmark [target] [repetitions]
 //   kernel-benchmark attention [target] [repetitions]
-//   kernel-benchmark experts [target] [repetitions] [model]
+//   kernel-benchmark experts [target] [repetitions] [model[/tokens]]
 //   kernel-benchmark delta [target] [repetitions] [model[/tokens]]
 //
 // The other forms are AttentionBenchmark.h, ExpertsBenchmark.h and
