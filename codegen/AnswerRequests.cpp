@@ -94,19 +94,23 @@ static std::string_view getText(const CompiledKernel &kernel) {
   return text.substr(0, text.find('\0'));
 }
 
-/// NAME.ptx, .spv or .elf, and NAME.VARIANT.elf.
+/// NAME.ptx, .spv or .elf, and the same for NAME.VARIANT.
 static Status writeCode(const std::string &folder, const KernelRequest &request,
                         const CompiledKernel &kernel,
                         const TargetDescription &target) {
   std::string path = folder + "/" + request.name;
-  for (auto [variant, image] : llvm::zip(target.variants, kernel.variants))
-    QUERN_RETURN_IF_ERROR(
-        writeFileAtomically(path + "." + variant.name + ".elf", image));
+  const char *ending = target.api == "cpu"    ? ".elf"
+                       : target.api == "cuda" ? ".ptx"
+                                              : ".spv";
+  for (auto [variant, code] : llvm::zip(target.variants, kernel.variants))
+    if (!code.empty())
+      QUERN_RETURN_IF_ERROR(
+          writeFileAtomically(path + "." + variant.name + ending, code));
   if (target.api == "cuda")
-    return writeFileAtomically(path + ".ptx", getText(kernel));
+    return writeFileAtomically(path + ending, getText(kernel));
   auto bytes = std::as_bytes(std::span(kernel.code));
   return writeFileAtomically(
-      path + (target.api == "cpu" ? ".elf" : ".spv"),
+      path + ending,
       {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
 }
 
@@ -126,21 +130,23 @@ static Result<Answer> answer(KernelCompiler &compiler,
   QUERN_ASSIGN_OR_RETURN(
       answer.kernel,
       compiler.compile(request, target, {options.dumpDir, /*variants=*/true}));
-  if (options.assembler)
-    for (const std::string &architecture : target.cubins) {
-      QUERN_ASSIGN_OR_RETURN(
-          Cubin cubin,
-          options.assembler->assemble(getText(answer.kernel),
-                                      answer.kernel.entryPoint, architecture));
-      answer.binaries.push_back({std::move(cubin.code), cubin.resources});
-      answer.warnings.insert(answer.warnings.end(), cubin.warnings.begin(),
-                             cubin.warnings.end());
-    }
   if (!options.dumpDir.empty())
     QUERN_RETURN_IF_ERROR(
         writeCode(options.dumpDir, request, answer.kernel, target));
-  for (std::string &image : answer.kernel.variants)
-    answer.binaries.push_back({std::move(image), {}});
+  for (auto [variant, code] :
+       llvm::zip(target.variants, answer.kernel.variants)) {
+    if (!hasCubin(variant, options.assembler)) {
+      answer.binaries.push_back({std::move(code), {}});
+      continue;
+    }
+    QUERN_ASSIGN_OR_RETURN(Cubin cubin,
+                           options.assembler->assemble(
+                               code.empty() ? getText(answer.kernel) : code,
+                               answer.kernel.entryPoint, variant.name));
+    answer.binaries.push_back({std::move(cubin.code), cubin.resources});
+    answer.warnings.insert(answer.warnings.end(), cubin.warnings.begin(),
+                           cubin.warnings.end());
+  }
   return answer;
 }
 
@@ -151,6 +157,10 @@ static void reportWarnings(const std::string &name,
     return;
   for (const std::string &warning : warnings)
     options.warn("kernel '" + name + "': " + warning);
+}
+
+bool hasCubin(const CodeVariant &variant, const PtxAssembler *assembler) {
+  return assembler && assembler->knows(variant.name);
 }
 
 Status answerRequests(ModuleOp module, const TargetDescription &target,
@@ -178,7 +188,10 @@ Status answerRequests(ModuleOp module, const TargetDescription &target,
     for (size_t i = next++; i < requests.size(); i = next++) {
       const TargetDescription *own =
           options.schedule ? options.schedule(requests[i]) : nullptr;
-      results[i] = answer(compiler, requests[i], own ? *own : target, options);
+      TargetDescription scheduled = own ? *own : target;
+      // All kernels have the same: a schedule knows of no assembler.
+      scheduled.variants = target.variants;
+      results[i] = answer(compiler, requests[i], scheduled, options);
       std::lock_guard lock(progressMutex);
       ++done;
       if (options.progress)

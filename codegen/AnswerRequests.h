@@ -28,13 +28,17 @@ struct CodegenOptions {
   /// If set, gives the target to compile a request for, if it is not the
   /// module's; called from several threads.
   std::function<const TargetDescription *(const KernelRequest &)> schedule;
-  /// If set, each kernel is also assembled for the target's `cubins`.
+  /// If set, what variants of CUDA are assembled with.
   const PtxAssembler *assembler = nullptr;
   /// Takes what the assembler warns of.
   std::function<void(const std::string &)> warn;
   /// Called with kernels done and in total, from one thread at a time.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
+
+/// Whether the variant's code is a cubin; without an assembler that knows it,
+/// it is what the compiler wrote.
+bool hasCubin(const CodeVariant &variant, const PtxAssembler *assembler);
 
 /// Compiles every kernel request of `module`; sets the launch of each and adds
 /// its code to `kernels`. The error names the kernel that failed first in the

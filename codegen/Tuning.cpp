@@ -78,7 +78,6 @@ Result<TargetDescription> quern::changeSchedule(const TargetDescription &target,
                          parseTarget(text, target.name));
   // What was chosen on the command line.
   changed.variants = target.variants;
-  changed.cubins = target.cubins;
   return changed;
 }
 

@@ -53,7 +53,7 @@ Status quern::lowerToCPU(ModuleOp module, const TargetDescription &target,
   if (failed(vectorization.run(module)))
     return unsupported(errors.text);
   QUERN_RETURN_IF_ERROR(dump.write("cpu", module));
-  for (const CPUVariant &variant : target.variants) {
+  for (const CodeVariant &variant : target.variants) {
     OwningOpRef<ModuleOp> copy = module.clone();
     Result<std::string> image =
         makeImage(*copy, target.withVariant(variant), compiled.entryPoint);

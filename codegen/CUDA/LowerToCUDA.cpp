@@ -37,6 +37,16 @@ Status quern::lowerToCUDA(ModuleOp module, const TargetDescription &target,
   if (failed(conversion.run(module)))
     return internalError("lowering to NVVM failed: " + errors.text);
   QUERN_RETURN_IF_ERROR(dump.write("cuda", module));
+  for (const CodeVariant &variant : target.variants) {
+    std::string &own = compiled.variants.emplace_back();
+    if (variant.cpu.empty())
+      continue;
+    Result<std::string> text = emitPtx(module, target.withVariant(variant));
+    if (!text.isOk())
+      return std::move(text).takeStatus().withContext("variant '" +
+                                                      variant.name + "'");
+    own = std::move(*text);
+  }
   QUERN_ASSIGN_OR_RETURN(std::string text, emitPtx(module, target));
   compiled.code.assign((text.size() + 4) / 4, 0);
   std::memcpy(compiled.code.data(), text.data(), text.size());

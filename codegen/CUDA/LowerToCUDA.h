@@ -11,8 +11,8 @@ namespace quern {
 /// What a context needs to translate to LLVM IR.
 void registerCUDATranslation(mlir::DialectRegistry &registry);
 
-/// Lowers the module of one kernel function; sets code and accesses of
-/// `compiled`. The code is the text of a PTX module, padded with zeros to
+/// Lowers the module of one kernel function; sets code, variants and accesses
+/// of `compiled`. The code is the text of a PTX module, padded with zeros to
 /// whole words. Unsupported if the function uses what CUDA lacks, Internal if
 /// the lowering fails.
 Status lowerToCUDA(mlir::ModuleOp module, const TargetDescription &target,

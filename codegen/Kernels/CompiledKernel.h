@@ -17,10 +17,11 @@ enum class KernelAccess : uint8_t {
 
 struct CompiledKernel {
   std::string entryPoint;
-  /// SPIR-V words; for CPUs an ELF image (codegen/CPU/LinkImage.h), padded
-  /// with zeros to whole words.
+  /// SPIR-V words; for CPUs an ELF image (codegen/CPU/LinkImage.h), for CUDA
+  /// the text of a PTX module, padded with zeros to whole words.
   std::vector<uint32_t> code;
-  /// Of CPUs: the same for each of the target's variants, in their order.
+  /// The same for each of the target's variants, in their order; of CUDA empty
+  /// where the variant uses no instructions of its own.
   std::vector<std::string> variants;
   KernelLaunch launch;
   std::vector<KernelAccess> accesses; ///< One per argument.

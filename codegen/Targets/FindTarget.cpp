@@ -7,6 +7,8 @@
 #include "runtime/base/File.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 
 using namespace quern;
 
@@ -50,22 +52,25 @@ static const TargetFile *findDefault(std::string_view api) {
 
 /// "sm_90a,sm_80" after "cuda:".
 static Result<TargetDescription> findArchitectures(std::string_view list) {
-  std::vector<std::string> names;
+  std::optional<TargetDescription> target;
+  std::vector<CodeVariant> variants;
   while (true) {
     size_t comma = list.find(',');
-    names.emplace_back(list.substr(0, comma));
-    QUERN_RETURN_IF_ERROR(findTarget("cuda-" + names.back()).takeStatus());
-    if (std::ranges::count(names, names.back()) != 1)
-      return invalidArgument("target 'cuda:...' names " + names.back() +
-                             " twice");
+    std::string name(list.substr(0, comma));
+    QUERN_ASSIGN_OR_RETURN(TargetDescription own, findTarget("cuda-" + name));
+    if (std::ranges::count(variants, name, &CodeVariant::name))
+      return invalidArgument("target 'cuda:...' names " + name + " twice");
+    std::ranges::copy_if(
+        own.variants, std::back_inserter(variants),
+        [&](const CodeVariant &variant) { return variant.name == name; });
+    if (!target)
+      target = std::move(own);
     if (comma == std::string_view::npos)
       break;
     list.remove_prefix(comma + 1);
   }
-  QUERN_ASSIGN_OR_RETURN(TargetDescription target,
-                         findTarget("cuda-" + names.front()));
-  target.cubins = std::move(names);
-  return target;
+  target->variants = std::move(variants);
+  return std::move(*target);
 }
 
 /// "avx512vnni,avx512" after "cpu:" or "cpu-x86-64-v3:".
@@ -84,9 +89,10 @@ static Result<TargetDescription> findVariants(std::string_view name,
     if (std::ranges::count(names, names.back()) != 1)
       return invalidArgument("target " + quoteName(name) + " is asked for " +
                              quoteName(names.back()) + " twice");
-    if (!std::ranges::count(target.variants, names.back(), &CPUVariant::name)) {
+    if (!std::ranges::count(target.variants, names.back(),
+                            &CodeVariant::name)) {
       std::string known;
-      for (const CPUVariant &variant : target.variants)
+      for (const CodeVariant &variant : target.variants)
         known += variant.name + ", ";
       return notFound("target " + quoteName(name) + " has no variant " +
                       quoteName(names.back()) + ": expected some of " + known +
@@ -96,7 +102,7 @@ static Result<TargetDescription> findVariants(std::string_view name,
       break;
     list.remove_prefix(comma + 1);
   }
-  std::erase_if(target.variants, [&](const CPUVariant &variant) {
+  std::erase_if(target.variants, [&](const CodeVariant &variant) {
     return !std::ranges::count(names, variant.name);
   });
   return target;

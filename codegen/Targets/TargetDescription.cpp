@@ -31,7 +31,7 @@ std::optional<ByteDot> quern::findByteDot(std::string_view name) {
 }
 
 TargetDescription
-TargetDescription::withVariant(const CPUVariant &variant) const {
+TargetDescription::withVariant(const CodeVariant &variant) const {
   TargetDescription target = *this;
   target.variants.clear();
   target.byteDot = variant.byteDot;
@@ -86,10 +86,36 @@ static Status checkConsistency(const TargetDescription &target) {
                  std::to_string(target.maxWorkgroupMemory));
 }
 
+static void readByteDot(ObjectReader &reader, ByteDot &out) {
+  reader.readChoice<ByteDot>("byte_dot", out, std::span(byteDots));
+}
+
+static Status checkVariants(const std::vector<CodeVariant> &variants) {
+  for (const CodeVariant &variant : variants)
+    if (std::ranges::count(variants, variant.name, &CodeVariant::name) != 1)
+      return corrupt("$.variants: two of them are called " +
+                     quoteName(variant.name));
+  return Status::ok();
+}
+
+static void readVariants(ObjectReader &reader, TargetDescription &target) {
+  reader.readObjects("variants", [&](ObjectReader &member) {
+    CodeVariant &variant = target.variants.emplace_back();
+    member.read("name", variant.name);
+    member.readOptional("cpu", variant.cpu);
+    if (target.api != "cpu")
+      return;
+    member.readOptional("features", variant.features);
+    readByteDot(member, variant.byteDot);
+  });
+  reader.note(checkVariants(target.variants));
+}
+
 /// Of CUDA: the code that is made, and what `quern inspect --resources`
 /// computes with (tools/quern/Resources.cpp).
 static void readCuda(ObjectReader &reader, TargetDescription &target) {
-  reader.read("cubins", target.cubins);
+  reader.read("cpu", target.cpu);
+  readVariants(reader, target);
   uint32_t number = 0;
   double flops = 0;
   reader.readObject("multiprocessor", [&](ObjectReader &sm) {
@@ -106,32 +132,13 @@ static void readCuda(ObjectReader &reader, TargetDescription &target) {
   reader.readNotNegative("peak_flops", flops);
 }
 
-static void readByteDot(ObjectReader &reader, ByteDot &out) {
-  reader.readChoice<ByteDot>("byte_dot", out, std::span(byteDots));
-}
-
-static Status checkVariants(const std::vector<CPUVariant> &variants) {
-  for (const CPUVariant &variant : variants)
-    if (std::ranges::count(variants, variant.name, &CPUVariant::name) != 1)
-      return corrupt("$.variants: two of them are called " +
-                     quoteName(variant.name));
-  return Status::ok();
-}
-
 /// Of CPUs: the instructions that code may use.
 static void readInstructions(ObjectReader &reader, TargetDescription &target) {
   reader.read("architecture", target.architecture);
   reader.read("cpu", target.cpu);
   reader.readOptional("features", target.cpuFeatures);
   readByteDot(reader, target.byteDot);
-  reader.readObjects("variants", [&](ObjectReader &member) {
-    CPUVariant &variant = target.variants.emplace_back();
-    member.read("name", variant.name);
-    member.readOptional("cpu", variant.cpu);
-    member.readOptional("features", variant.features);
-    readByteDot(member, variant.byteDot);
-  });
-  reader.note(checkVariants(target.variants));
+  readVariants(reader, target);
 }
 
 static Status readTarget(JsonValue root, TargetDescription &target) {
@@ -145,7 +152,6 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
   if (target.api == "cpu") {
     readInstructions(reader, target);
   } else if (target.api == "cuda") {
-    reader.read("cpu", target.cpu);
     readCuda(reader, target);
   } else {
     readVersion(reader, target);

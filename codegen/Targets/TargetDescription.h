@@ -38,13 +38,13 @@ enum class ByteDot : uint8_t {
 std::string_view getByteDotName(ByteDot kind);
 std::optional<ByteDot> findByteDot(std::string_view name);
 
-/// Code that uses more instructions of a CPU than the target asks for. All
-/// else, weights and programs, it shares with the target's own.
-struct CPUVariant {
-  std::string name;                  ///< "avx512vnni"
+/// Code that uses more instructions than the target asks for. All else, weights
+/// and programs, it shares with the target's own.
+struct CodeVariant {
+  std::string name;                  ///< "avx512vnni", "sm_90a"
   std::string cpu;                   ///< In place of the target's, or empty.
   std::vector<std::string> features; ///< Besides those of the CPU.
-  ByteDot byteDot = ByteDot::None;
+  ByteDot byteDot = ByteDot::None;   ///< Only for CPUs.
 };
 
 /// All sizes in bytes unless named otherwise. Plain data; thread-safe.
@@ -59,10 +59,10 @@ struct TargetDescription {
   std::string architecture, cpu;
   /// Only for CPUs: what they have besides, in LLVM's names.
   std::vector<std::string> cpuFeatures;
-  /// Only for CPUs: code that bundles have beside the target's own, best first.
-  std::vector<CPUVariant> variants;
-  /// Only for CUDA: architectures that get code of their own beside the PTX.
-  std::vector<std::string> cubins;
+  /// Code that bundles have beside the target's own, best first. For CUDA one
+  /// for each architecture, named like it: a cubin where ptxas knows it, else
+  /// PTX if the variant has instructions of its own.
+  std::vector<CodeVariant> variants;
   std::vector<std::string> requiredFeatures; ///< Of the device at run time.
   /// Lower-case parts of device names that this target is for; may be empty.
   std::vector<std::string> devices;
@@ -131,7 +131,7 @@ struct TargetDescription {
 
   /// The target whose own code is the variant's. Names of LLVM's are names of
   /// required features as well.
-  TargetDescription withVariant(const CPUVariant &variant) const;
+  TargetDescription withVariant(const CodeVariant &variant) const;
 
   /// Whether the lanes of a subgroup are the elements of one register.
   bool lanesAreRegister() const { return api == "cpu"; }

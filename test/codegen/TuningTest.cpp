@@ -61,7 +61,7 @@ TEST(Tuning, ChangesOnlyTheKernelsThatItNames) {
   EXPECT_EQ(tuning->find(makeLinear(64)), nullptr);
 }
 
-/// Variants and cubins come from the command line, not from the file.
+/// Variants come from the command line, not from the file.
 TEST(Tuning, KeepsWhatWasChosen) {
   TargetDescription target = *findTarget("cpu-x86-64-v3:avxvnni");
   Result<TargetDescription> changed = changeSchedule(target, R"({"panels":

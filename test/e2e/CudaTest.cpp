@@ -152,6 +152,29 @@ static std::pair<int, std::string> runShell(const std::string &command) {
           std::string(std::istreambuf_iterator<char>(file), {})};
 }
 
+/// A GPU for which there is PTX of its own takes that, any other that of all
+/// since Ampere; both run.
+TEST_F(CudaTest, TakesThePtxOfItsArchitecture) {
+  std::string path = compileTiny("qwen3-dense-tied-bf16");
+  int32_t first = -1;
+  for (auto [architecture, name] :
+       {std::pair("89", ""), {"90", "sm_90a"}, {"100", ""}}) {
+    quernTestCudaReset();
+    ASSERT_TRUE(quernTestCudaSetOption("ARCH", architecture));
+    auto engine = loadForTest(path);
+    ASSERT_TRUE(engine.isOk()) << engine.getStatus().getMessage();
+    const bundle::Architecture *own = (*engine)->getModel().getArchitecture();
+    EXPECT_EQ(own ? toView(own->name()) : "", name) << architecture;
+    auto sequence = (*engine)->createSequence();
+    LastToken token;
+    token.last = 5;
+    ASSERT_TRUE(step(**engine, **sequence, token).isOk());
+    if (first < 0)
+      first = token.last;
+    EXPECT_EQ(token.last, first) << architecture;
+  }
+}
+
 static const std::string quernCommand = QUERN_BINARY_DIR "/bin/quern ";
 
 /// With a stand-in for ptxas, which gives "cubin ARCHITECTURE ENTRY".
@@ -174,8 +197,9 @@ TEST(CudaCompileTest, StoresCodeBesideThePtx) {
     return runShell(quernCommand + "inspect " + path + " " + options).second;
   };
   EXPECT_EQ(inspect("--sass linear_t1_64x512 --raw --arch sm_90a"),
-            "cubin sm_90a linear");
-  EXPECT_EQ(inspect("--sass rms_norm_t1_64 --raw"), "cubin sm_80 rms_norm");
+            "cubin sm_90a of sm_90a linear");
+  EXPECT_EQ(inspect("--sass rms_norm_t1_64 --raw"),
+            "cubin sm_80 of sm_80 rms_norm");
   EXPECT_NE(inspect("--ptx rms_norm_t1_64").find(".visible .entry rms_norm"),
             std::string::npos);
   text = inspect("--resources");

@@ -157,7 +157,7 @@ void CPUKernelTest::compareVariants(const TargetDescription &target) {
   compareOn(target);
   Result<Device *> device = getTestDevice(target.api);
   ASSERT_TRUE(device.isOk()) << device.getStatus().getMessage();
-  for (const CPUVariant &variant : target.variants) {
+  for (const CodeVariant &variant : target.variants) {
     TargetDescription own = target.withVariant(variant);
     SCOPED_TRACE(variant.name);
     if (!std::ranges::all_of(own.requiredFeatures, [&](const auto &feature) {

@@ -7,7 +7,8 @@ case "$1" in
 -v)
   architecture=${2#-arch=} in=$3 out=$5
   entry=$(sed -n 's/^\.visible \.entry \([a-z_0-9]*\).*/\1/p' "$in")
-  grep -q "^.target sm_80" "$in" || exit 1
+  from=$(sed -n 's/^\.target \(sm_[0-9a]*\).*/\1/p' "$in")
+  [ "$from" = sm_80 ] || [ "$from" = "$architecture" ] || exit 1
   case "$entry" in
   *embed*) echo "ptxas warning : fake warning for $architecture" ;;
   esac
@@ -15,7 +16,7 @@ case "$1" in
   echo "ptxas info    : Function properties for $entry"
   echo "    8 bytes stack frame, 12 bytes spill stores, 16 bytes spill loads"
   echo "ptxas info    : Used 40 registers, used 1 barriers, 64 bytes smem"
-  printf 'cubin %s %s' "$architecture" "$entry" >"$out"
+  printf 'cubin %s of %s %s' "$architecture" "$from" "$entry" >"$out"
   ;;
 *) exit 2 ;;
 esac

@@ -52,6 +52,7 @@ private:
   Status import();
   Status runPasses();
   Status chooseAssembler();
+  Status chooseVariants();
   Status generateKernels();
   Status writeBundle();
   Status printIR();
@@ -184,7 +185,8 @@ Status Compilation::printIR() {
 
 /// What is not there is left out, unless it was asked for.
 Status Compilation::chooseAssembler() {
-  if (target.cubins.empty() || options.ptxas == "none")
+  if (target.api != "cuda" || target.variants.empty() ||
+      options.ptxas == "none")
     return Status::ok();
   Result<PtxAssembler> found = PtxAssembler::find(options.ptxas);
   bool isWanted = !options.ptxas.empty() || std::getenv("QUERN_PTXAS");
@@ -197,17 +199,23 @@ Status Compilation::chooseAssembler() {
   if (!found.isOk())
     return std::move(found).takeStatus();
   assembler = std::move(*found);
-  std::erase_if(target.cubins, [&](const std::string &architecture) {
-    if (assembler->knows(architecture))
-      return false;
-    notes.push_back("no code for " + architecture + ", which " +
-                    assembler->getPath() + " does not know; PTX is there");
-    return true;
-  });
-  for (const std::string &architecture : target.cubins) {
+  for (const CodeVariant &variant : target.variants)
+    if (!assembler->knows(variant.name))
+      notes.push_back("no code for " + variant.name + ", which " +
+                      assembler->getPath() + " does not know; PTX is there");
+  return Status::ok();
+}
+
+/// Leaves out architectures whose code would be the target's own.
+Status Compilation::chooseVariants() {
+  const PtxAssembler *found = assembler ? &*assembler : nullptr;
+  if (target.api == "cuda")
+    std::erase_if(target.variants, [&](const CodeVariant &variant) {
+      return variant.cpu.empty() && !hasCubin(variant, found);
+    });
+  for (const CodeVariant &variant : target.variants) {
     QUERN_ASSIGN_OR_RETURN(bundle::ArchitectureT described,
-                           describeArchitecture(architecture, target,
-                                                assembler->getMajorVersion()));
+                           describeVariant(variant, target, found));
     contents.architectures.push_back(std::move(described));
   }
   return Status::ok();
@@ -215,8 +223,7 @@ Status Compilation::chooseAssembler() {
 
 Status Compilation::generateKernels() {
   QUERN_RETURN_IF_ERROR(chooseAssembler());
-  for (const CPUVariant &variant : target.variants)
-    contents.architectures.push_back(describeVariant(variant, target));
+  QUERN_RETURN_IF_ERROR(chooseVariants());
   CodegenOptions codegen;
   codegen.assembler = assembler ? &*assembler : nullptr;
   codegen.warn = [&](const std::string &warning) { notes.push_back(warning); };

@@ -1,6 +1,7 @@
 //===- ModelFacts.cpp - What a bundle says about its model ----------------===//
 #include "tools/compile/ModelFacts.h"
 
+#include "codegen/AnswerRequests.h"
 #include "dialects/Exec/IR/ExecOps.h"
 #include "dialects/Qwen/IR/QwenOps.h"
 
@@ -78,29 +79,24 @@ void describeTarget(const TargetDescription &description,
   target.description = description.text;
 }
 
-Result<bundle::ArchitectureT>
-describeArchitecture(const std::string &architecture,
-                     const TargetDescription &target, unsigned cudaVersion) {
-  bundle::ArchitectureT described;
-  described.name = architecture;
-  // runtime/device/cuda/CudaQuery.cpp says which features a device has.
-  described.required_features = {"cubin-" + architecture,
-                                 "cuda-" + std::to_string(cudaVersion)};
-  described.description = target.text;
-  if (target.cubins.size() != 1) {
-    QUERN_ASSIGN_OR_RETURN(TargetDescription own,
-                           findTarget("cuda-" + architecture));
-    described.description = own.text;
-  }
-  return described;
-}
-
-bundle::ArchitectureT describeVariant(const CPUVariant &variant,
-                                      const TargetDescription &target) {
+Result<bundle::ArchitectureT> describeVariant(const CodeVariant &variant,
+                                              const TargetDescription &target,
+                                              const PtxAssembler *assembler) {
   bundle::ArchitectureT described;
   described.name = variant.name;
-  described.required_features = target.withVariant(variant).requiredFeatures;
+  // runtime/device/cuda/CudaQuery.cpp says which features a device has.
+  if (hasCubin(variant, assembler))
+    described.required_features = {
+        "cubin-" + variant.name,
+        "cuda-" + std::to_string(assembler->getMajorVersion())};
+  else
+    described.required_features = target.withVariant(variant).requiredFeatures;
   described.description = target.text;
+  if (target.api == "cuda" && target.variants.size() != 1) {
+    QUERN_ASSIGN_OR_RETURN(TargetDescription own,
+                           findTarget("cuda-" + variant.name));
+    described.description = own.text;
+  }
   return described;
 }
 

@@ -21,15 +21,11 @@ void describeModel(const CheckpointInput &input, const CompileOptions &options,
 void describeTarget(const TargetDescription &description,
                     bundle::TargetT &target);
 
-/// What a cubin is for. `target` describes the architecture itself if it is for
-/// that alone, else the built-in target of its name does.
-Result<bundle::ArchitectureT>
-describeArchitecture(const std::string &architecture,
-                     const TargetDescription &target, unsigned cudaVersion);
-
-/// What code of a CPU's variant is for.
-bundle::ArchitectureT describeVariant(const CPUVariant &variant,
-                                      const TargetDescription &target);
+/// What the code of a variant is for. An architecture of CUDA is described by
+/// `target` if that is for it alone, else by the built-in target of its name.
+Result<bundle::ArchitectureT> describeVariant(const CodeVariant &variant,
+                                              const TargetDescription &target,
+                                              const PtxAssembler *assembler);
 
 /// Reads memory needs and dispatch counts off the planned module.
 void describeMemory(mlir::ModuleOp module, CompileSummary &summary);

@@ -57,18 +57,19 @@ findBestDevice(const std::vector<DeviceInfo> &devices) {
 /// Of a CPU's variants the best that the device runs, which loading would take.
 static void keepOwnVariant(TargetDescription &target,
                            const DeviceInfo &device) {
-  auto fits = [&](const CPUVariant &variant) {
+  auto fits = [&](const CodeVariant &variant) {
     return hasFeatures(device, target.withVariant(variant));
   };
   auto own = std::ranges::find_if(target.variants, fits);
-  std::vector<CPUVariant> kept(own,
-                               own == target.variants.end() ? own : own + 1);
+  std::vector<CodeVariant> kept(own,
+                                own == target.variants.end() ? own : own + 1);
   target.variants = std::move(kept);
 }
 
 static Result<TargetDescription> findOwnTarget(const DeviceInfo &device) {
   QUERN_ASSIGN_OR_RETURN(TargetDescription target, findTargetForDevice(device));
-  keepOwnVariant(target, device);
+  if (target.api == "cpu")
+    keepOwnVariant(target, device);
   return target;
 }
 
@@ -84,7 +85,7 @@ Result<TargetDescription> chooseTarget(const std::string &spec) {
     for (const DeviceInfo &device : listDevices().devices)
       if (device.api == spec)
         return findOwnTarget(device);
-  if (spec.find(':') == std::string::npos)
+  if (target.api == "cpu" && spec.find(':') == std::string::npos)
     target.variants.clear();
   return target;
 }

@@ -80,16 +80,27 @@ static Status printRaw(std::span<const std::byte> code) {
   return print(toText(code));
 }
 
-/// The number of the architecture that the options name, or of the first.
+bool tool::hasCubins(const bundle::Architecture &architecture) {
+  const auto *features = architecture.required_features();
+  for (uint32_t i = 0; features && i != features->size(); ++i)
+    if (toView(features->Get(i)).starts_with("cubin-"))
+      return true;
+  return false;
+}
+
+/// The number of the architecture that the options name, or of the first, of
+/// those that have cubins or that have none.
 static Result<uint32_t> findArchitecture(const Bundle &bundle, uint32_t target,
-                                         const std::string &name) {
+                                         const std::string &name, bool cubins) {
   const auto *architectures = bundle.getTarget(target).architectures();
   std::string known;
   for (uint32_t i = 0; architectures && i != architectures->size(); ++i) {
     std::string_view found = toView(architectures->Get(i)->name());
+    if (hasCubins(*architectures->Get(i)) != cubins)
+      continue;
     if (name.empty() || name == found)
       return i;
-    known += (i ? ", " : "") + quoteName(found);
+    known += (known.empty() ? "" : ", ") + quoteName(found);
   }
   if (known.empty())
     return notFound(bundle.getName() +
@@ -125,9 +136,10 @@ static Status showAsm(const Bundle &bundle, uint32_t target, uint32_t kernel,
                        " is not of a CPU");
   std::span<const std::byte> code = bundle.getKernelCode(target, kernel);
   if (!options.architecture.empty()) {
-    QUERN_ASSIGN_OR_RETURN(
-        uint32_t architecture,
-        findArchitecture(bundle, target, options.architecture));
+    QUERN_ASSIGN_OR_RETURN(uint32_t architecture,
+                           findArchitecture(bundle, target,
+                                            options.architecture,
+                                            /*cubins=*/false));
     code = bundle.getBinaryCode(target, kernel, architecture);
   }
   if (options.raw)
@@ -146,7 +158,7 @@ static Status showSass(const Bundle &bundle, uint32_t target, uint32_t kernel,
                        const InspectOptions &options) {
   QUERN_ASSIGN_OR_RETURN(
       uint32_t architecture,
-      findArchitecture(bundle, target, options.architecture));
+      findArchitecture(bundle, target, options.architecture, /*cubins=*/true));
   std::span<const std::byte> code =
       bundle.getBinaryCode(target, kernel, architecture);
   if (options.raw)
@@ -175,6 +187,13 @@ Status tool::showCode(const Bundle &bundle, const InspectOptions &options) {
   if (!options.asmName.empty())
     return showAsm(bundle, target, kernel, options);
   std::span<const std::byte> code = bundle.getKernelCode(target, kernel);
+  if (!options.architecture.empty()) {
+    QUERN_ASSIGN_OR_RETURN(uint32_t architecture,
+                           findArchitecture(bundle, target,
+                                            options.architecture,
+                                            /*cubins=*/false));
+    code = bundle.getBinaryCode(target, kernel, architecture);
+  }
   if (options.raw)
     return printRaw(code);
   if (api != (wantsSpirv ? "vulkan" : "cuda"))

@@ -9,6 +9,9 @@
 
 namespace quern {
 class Bundle;
+namespace bundle {
+struct Architecture;
+} // namespace bundle
 } // namespace quern
 
 namespace quern::tool {
@@ -18,6 +21,9 @@ struct InspectOptions;
 /// The target called `name`, or the first.
 Result<uint32_t> findInspectedTarget(const Bundle &bundle,
                                      const std::string &name);
+
+/// Whether code for the architecture is cubins; else it is PTX, or of a CPU.
+bool hasCubins(const bundle::Architecture &architecture);
 
 /// Prints the kernel that the options name, in the form that they ask for.
 Status showCode(const Bundle &bundle, const InspectOptions &options);

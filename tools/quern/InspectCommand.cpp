@@ -43,15 +43,16 @@ void tool::addInspectCommand(CLI::App &app, Command &selected) {
                       "first)");
   command->add_option("--arch", options->architecture,
                       "With --sass: of which architecture (default: the "
-                      "first); with --asm: of which variant (default: the "
-                      "target's own code)");
+                      "first); with --ptx, --asm: of which variant (default: "
+                      "the target's own code)");
   command->callback([=, &selected] {
     bool hasBinary = !options->sassName.empty() || !options->asmName.empty();
     if (options->raw && options->spirvName.empty() &&
         options->ptxName.empty() && !hasBinary)
       throw CLI::RequiresError("--raw", "--spirv, --ptx, --sass or --asm");
-    if (!options->architecture.empty() && !hasBinary)
-      throw CLI::RequiresError("--arch", "--sass or --asm");
+    if (!options->architecture.empty() && options->ptxName.empty() &&
+        !hasBinary)
+      throw CLI::RequiresError("--arch", "--ptx, --sass or --asm");
     selected = [=] { return inspect(*options); };
   });
 }

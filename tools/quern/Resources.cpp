@@ -5,6 +5,7 @@
 #include "runtime/base/FormatBytes.h"
 #include "runtime/base/Json.h"
 #include "runtime/bundle/Bundle.h"
+#include "tools/quern/InspectCode.h"
 #include "tools/quern/TextTable.h"
 
 #include <algorithm>
@@ -167,15 +168,16 @@ Result<std::string> tool::describeResources(const Bundle &bundle,
                                             uint32_t target) {
   const bundle::TargetPrograms &programs = bundle.getTarget(target);
   const auto *architectures = programs.architectures();
-  if (!architectures || architectures->size() == 0 ||
-      toView(programs.target()->api()) != "cuda")
+  std::string tables;
+  for (uint32_t i = 0; architectures && i != architectures->size(); ++i)
+    if (hasCubins(*architectures->Get(i)))
+      tables += "\n" + describeArchitecture(programs, i);
+  if (tables.empty())
     return notFound(bundle.getName() +
                     ": no code for an architecture; compile for a CUDA target "
                     "where ptxas is installed");
-  std::string text = "Full size of each program: registers of a thread, bytes "
-                     "of a thread spilled (written/read) and local, bytes of a "
-                     "workgroup shared\n";
-  for (uint32_t i = 0; i != architectures->size(); ++i)
-    text += "\n" + describeArchitecture(programs, i);
-  return text;
+  return "Full size of each program: registers of a thread, bytes "
+         "of a thread spilled (written/read) and local, bytes of a "
+         "workgroup shared\n" +
+         tables;
 }

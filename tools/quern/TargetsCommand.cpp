@@ -14,10 +14,10 @@
 
 using namespace quern;
 
-/// "Variants of cpu-aarch64: dotprod"
+/// "Variants of cpu-aarch64: dotprod". Those of CUDA are called like targets.
 static std::string describeVariants(const TargetDescription &target) {
   std::string text;
-  for (const CPUVariant &variant : target.variants)
+  for (const CodeVariant &variant : target.variants)
     text += (text.empty() ? "Variants of " + target.name + ": " : ", ") +
             variant.name;
   return text.empty() ? text : text + "\n";
@@ -31,7 +31,8 @@ static Status printTargets() {
                            findTarget(std::string(name)));
     table.addRow({target.name, target.api + " " + target.apiVersion,
                   std::to_string(target.subgroupSize), target.summary});
-    variants += describeVariants(target);
+    if (target.api == "cpu")
+      variants += describeVariants(target);
   }
   std::fputs((table.print() + variants).c_str(), stdout);
   std::puts("Any other device: describe it in a JSON file (see `quern probe`) "

@@ -50,7 +50,7 @@ TEST(AssemblePtx, RunsTheProgramThatIsNamed) {
   EXPECT_FALSE(fake->knows("sm_120a"));
   Result<Cubin> cubin = fake->assemble(text, "copy", "sm_90a");
   ASSERT_TRUE(cubin.isOk()) << cubin.getStatus().getMessage();
-  EXPECT_EQ(cubin->code, "cubin sm_90a copy");
+  EXPECT_EQ(cubin->code, "cubin sm_90a of sm_80 copy");
   EXPECT_EQ(cubin->resources.registers, 40u);
   EXPECT_EQ(cubin->resources.spillStores, 12u);
   Status refused = fake->assemble(".target sm_90", "k", "sm_80").getStatus();

@@ -30,8 +30,15 @@ def find_ptxas():
             shutil.which("/usr/local/cuda/bin/ptxas"))
 
 
+def read_targets(path):
+    """The architectures of a target file, and what each one's PTX is for."""
+    return {variant["name"]: variant.get("cpu")
+            for variant in json.loads(path.read_text())["variants"]}
+
+
 def collect_kernels(quern, source, folder):
-    """The texts of all kernels, each once, by a name of theirs."""
+    """The texts of all kernels, each once, by a name of theirs. Beside
+    NAME.ptx lies NAME.ARCH.ptx for an architecture with PTX of its own."""
     kernels = {}
     for model in MODELS:
         dump = folder / model
@@ -41,8 +48,14 @@ def collect_kernels(quern, source, folder):
              "--prefill", "64", "-q", "--emit-kernels", dump, "-o",
              folder / f"{model}.quern"], check=True)
         for path in sorted(dump.glob("*.ptx")):
-            kernels.setdefault(path.read_text(), path)
+            if ".sm_" not in path.name:
+                kernels.setdefault(path.read_text(), path)
     return sorted(kernels.values())
+
+
+def find_own(path, own):
+    """What an architecture's code is made of."""
+    return path.with_suffix(f".{own}.ptx") if own else path
 
 
 def assemble(ptxas, path, architecture):
@@ -60,14 +73,13 @@ def main():
     if not ptxas:
         print("ptxas is not installed")
         return 77
-    target = json.loads(
-        (source / "codegen/Targets/cuda-sm_80.json").read_text())
+    targets = read_targets(source / "codegen/Targets/cuda-sm_80.json")
     known = subprocess.run([ptxas, "--help"], capture_output=True,
                            text=True).stdout
-    architectures = [a for a in target["cubins"] if f"'{a}'" in known]
+    architectures = [a for a in targets if f"'{a}'" in known]
     with tempfile.TemporaryDirectory() as folder:
         kernels = collect_kernels(quern, source, pathlib.Path(folder))
-        work = [(path, architecture)
+        work = [(find_own(path, targets[architecture]), architecture)
                 for i, path in enumerate(kernels)
                 for j, architecture in enumerate(architectures)
                 if (i + j) % SHARE == 0]
@@ -79,7 +91,7 @@ def main():
         for path, architecture, _, spill in results:
             if spill and spill.group(1) != "0":
                 print(f"{path.stem} {architecture}: {spill.group(0)}")
-    left_out = set(target["cubins"]) - set(architectures)
+    left_out = set(targets) - set(architectures)
     print("\n".join(bad) or f"{len(kernels)} kernels, {len(work)} of "
           f"{len(kernels) * len(architectures)} assembled" +
           (f"; ptxas does not know {sorted(left_out)}" if left_out else ""))

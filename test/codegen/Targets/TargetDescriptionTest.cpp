@@ -90,13 +90,17 @@ TEST(TargetDescription, MatrixUnitsFitTheWorkgroupMemory) {
             std::string::npos);
 }
 
+static std::vector<std::string> namesOf(const TargetDescription &target) {
+  std::vector<std::string> names;
+  for (const CodeVariant &variant : target.variants)
+    names.push_back(variant.name);
+  return names;
+}
+
 static std::vector<std::string> namesOf(std::string_view spec) {
   Result<TargetDescription> target = findTarget(spec);
   EXPECT_TRUE(target.isOk()) << target.getStatus().getMessage();
-  std::vector<std::string> names;
-  for (const CPUVariant &variant : target->variants)
-    names.push_back(variant.name);
-  return names;
+  return namesOf(*target);
 }
 
 TEST(TargetDescription, CPUsHaveVariants) {
@@ -147,6 +151,11 @@ TEST(TargetDescription, RefusesBadVariants) {
             std::string::npos);
   EXPECT_NE(change(R"([{"name": "a", "byte_dot": "vnni", "lanes": 16}])")
                 .find("$.variants[0].lanes"),
+            std::string::npos);
+  // GPUs have none of it.
+  EXPECT_NE(errorOf(R"({"extends": "cuda-sm_80", "variants":
+                        [{"name": "sm_80", "byte_dot": "vnni"}]})")
+                .find("$.variants[0].byte_dot"),
             std::string::npos);
   EXPECT_EQ(change(R"([{"name": "a", "byte_dot": "vnni"},
                        {"name": "a", "byte_dot": "avx2"}])"),
@@ -202,7 +211,7 @@ TEST(TargetDescription, TargetsExtendOthers) {
   Result<TargetDescription> ada = findTarget("cuda-sm_89");
   ASSERT_TRUE(base.isOk() && ada.isOk());
   EXPECT_EQ(ada->name, "cuda-sm_89");
-  EXPECT_EQ(ada->cubins, std::vector<std::string>{"sm_89"});
+  EXPECT_EQ(namesOf(*ada), std::vector<std::string>{"sm_89"});
   EXPECT_EQ(ada->cpu, base->cpu);
   EXPECT_EQ(ada->subgroupSize, 32u);
   EXPECT_NE(ada->memoryBandwidth, base->memoryBandwidth);
@@ -229,22 +238,27 @@ TEST(TargetDescription, RefusesBadExtensions) {
                 .find("$.gemv"),
             std::string::npos);
   EXPECT_NE(
-      errorOf(R"({"extends": "cuda-sm_80", "cubin": []})").find("$.cubin"),
+      errorOf(R"({"extends": "cuda-sm_80", "cubins": []})").find("$.cubins"),
       std::string::npos);
 }
 
 TEST(TargetDescription, CudaListsArchitectures) {
   using Names = std::vector<std::string>;
   EXPECT_EQ(findTarget("cuda")->name, "cuda-sm_80");
-  EXPECT_GE(findTarget("cuda")->cubins.size(), 6u);
+  EXPECT_GE(namesOf("cuda").size(), 6u);
   Result<TargetDescription> hopper = findTarget("cuda:sm_90a");
   ASSERT_TRUE(hopper.isOk()) << hopper.getStatus().getMessage();
   EXPECT_EQ(hopper->name, "cuda-sm_90a");
-  EXPECT_EQ(hopper->cubins, Names{"sm_90a"});
+  EXPECT_EQ(namesOf(*hopper), Names{"sm_90a"});
+  // Beside PTX for all since Ampere one with instructions of its own.
+  EXPECT_EQ(hopper->cpu, "sm_80");
+  TargetDescription own = hopper->withVariant(hopper->variants.front());
+  EXPECT_EQ(own.cpu, "sm_90a");
+  EXPECT_EQ(own.requiredFeatures, (Names{"sm_80", "sm_90a"}));
   Result<TargetDescription> two = findTarget("cuda:sm_80,sm_120a");
   ASSERT_TRUE(two.isOk()) << two.getStatus().getMessage();
   EXPECT_EQ(two->name, "cuda-sm_80");
-  EXPECT_EQ(two->cubins, (Names{"sm_80", "sm_120a"}));
+  EXPECT_EQ(namesOf(*two), (Names{"sm_80", "sm_120a"}));
   for (const char *bad : {"cuda:", "cuda:sm_75", "cuda:sm_80,", "cuda:,sm_80",
                           "cuda:sm_80,generic", "cuda:sm_80 sm_86"}) {
     Status status = findTarget(bad).getStatus();
@@ -260,10 +274,11 @@ TEST(TargetDescription, CudaListsArchitectures) {
 TEST(TargetDescription, EachArchitectureHasItsFile) {
   Result<TargetDescription> base = findTarget("cuda");
   ASSERT_TRUE(base.isOk());
-  for (const std::string &architecture : base->cubins) {
-    Result<TargetDescription> own = findTarget("cuda:" + architecture);
+  for (const CodeVariant &variant : base->variants) {
+    Result<TargetDescription> own = findTarget("cuda:" + variant.name);
     ASSERT_TRUE(own.isOk()) << own.getStatus().getMessage();
-    EXPECT_EQ(own->cubins, std::vector<std::string>{architecture});
+    ASSERT_EQ(namesOf(*own), std::vector<std::string>{variant.name});
+    EXPECT_EQ(own->variants.front().cpu, variant.cpu);
     EXPECT_GT(own->memoryBandwidth, 0);
   }
 }

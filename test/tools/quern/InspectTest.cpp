@@ -208,6 +208,14 @@ TEST_F(InspectTest, Ptx) {
   EXPECT_EQ(output.out, ".version 8.0 // PTX");
   EXPECT_EQ(inspect("--ptx decode.sample --raw").out.size(), 32u);
   EXPECT_TRUE(contains(inspect("--ptx absent").err, "no kernel 'absent'"));
+  // What it has for the architecture is no PTX.
+  EXPECT_TRUE(contains(inspect("--ptx decode.sample --arch sm_80").err,
+                       "no code for an architecture"));
+  ASSERT_TRUE(
+      makeBundleWithBinaries("cuda", "sm_90a", {"sm_90a"}).write(path).isOk());
+  EXPECT_EQ(inspect("--ptx decode.sample --arch sm_90a").out, ".version");
+  EXPECT_EQ(inspect("--sass decode.sample").code, 1);
+  EXPECT_TRUE(contains(inspect("--resources").err, "a CUDA target"));
   EXPECT_TRUE(contains(inspect("--spirv decode.sample").err, "not SPIR-V"));
 }
 
