@@ -424,8 +424,8 @@ def SpecializeExpertsPass
            "Choices per chosen expert from which on pairs are sorted; set from "
            "the target">,
     Option<"tile", "tile", "int64_t", /*default=*/"0",
-           "Rows of the largest tile, a power of two; 0: 2, 4 or 8, about as "
-           "many as choose an expert">,
+           "Rows of the largest tile, a power of two; 0: 2, 4 or 8, with "
+           "matrix units 16 or 32, about as many as choose an expert">,
     Option<"maxTile", "max-tile", "int64_t", /*default=*/"8",
            "The most rows that 0 gives a tile; set from the target">
   ];

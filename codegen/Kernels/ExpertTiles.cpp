@@ -4,11 +4,14 @@
 // pairs that expert_sort put there, and the weight is that of its expert. There
 // is code for each size of a tile, and a workgroup walks the tiles of one size
 // after the other: devices that run vectors of lanes under a mask execute every
-// branch, taken or not, so neither a tile nor a workgroup may be empty.
+// branch, taken or not, so neither a tile nor a workgroup may be empty. Tiles
+// of many rows are for matrix units (ExpertMatrix.cpp); where those can't
+// multiply the weights, lanes compute them in parts.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/ExpertTiles.h"
 #include "codegen/Kernels/KernelFamilies.h"
+#include "codegen/Kernels/MatrixTiles.h"
 #include "codegen/Kernels/Panels.h"
 
 using namespace quern;
@@ -27,8 +30,8 @@ public:
     k.setSubgroups(k.getTarget().subgroupsPerWorkgroup);
     int64_t perGroup = int64_t(rows) * k.getSubgroups();
     int64_t rowGroups = (linear.weightRows + perGroup - 1) / perGroup;
-    walkers = std::clamp<int64_t>(k.getTarget().expertsWorkgroups / rowGroups,
-                                  1, k.dim("TILES"));
+    int64_t walkers = std::clamp<int64_t>(
+        k.getTarget().expertsWorkgroups / rowGroups, 1, k.dim("TILES"));
     k.setGrid(0, rowGroups);
     k.setGrid(1, walkers);
     x = k.getInput("x");
@@ -50,8 +53,14 @@ public:
           Expression first = k.index(0);
           for (auto [i, size] : llvm::enumerate(sizes)) {
             Expression end = toIndex(tileEnds.read(k.index(i)));
-            k.loop(first + k.getGroup(1), end, walkers,
-                   [&](Expression tile) { buildTile(weightRows, tile, size); });
+            k.loop(first + k.getGroup(1), end, walkers, [&](Expression tile) {
+              Expression row = tile * double(k.dim("M"));
+              if (size <= mostRows)
+                return buildTile(weightRows, tile, row, size);
+              k.loop(row, row + double(size), mostRows, [&](Expression part) {
+                buildTile(weightRows, tile, part, mostRows);
+              });
+            });
             first = end;
           }
         });
@@ -59,15 +68,18 @@ public:
   }
 
 private:
-  /// The products of the first `size` rows of a tile. Lane l knows the pair of
-  /// row l modulo `size`.
-  void buildTile(const WeightRows &weightRows, Expression tile, int64_t size) {
+  /// More would need more registers than lanes have.
+  static constexpr int64_t mostRows = 8;
+
+  /// The products of `size` rows of a tile, from `begin` on. Lane l knows the
+  /// pair of row l modulo `size`.
+  void buildTile(const WeightRows &weightRows, Expression tile,
+                 Expression begin, int64_t size) {
     int64_t total = k.dim("P"), perInput = total / k.dim("R");
     Expression expert =
         toIndex(min(tileExperts.read(tile), k.i32(k.dim("E") - 1)));
     WeightRows chosen = weightRows.ofMatrix(expert);
-    Expression pair =
-        toIndex(pairs.read(tile * double(k.dim("M")) + lane % double(size)));
+    Expression pair = toIndex(pairs.read(begin + lane % double(size)));
     Expression input = min(pair, k.index(total - 1)) / double(perInput);
     Expression inputBase = toI32(input * double(linear.octets()));
     Expressions inputBases;
@@ -82,7 +94,6 @@ private:
   KernelBuilder &k;
   Linear linear;
   unsigned rows;
-  int64_t walkers = 1;
   InputBuffer x, pairs, tileExperts, weight;
   OutputBuffer out;
   Expression lane, firstRow;
@@ -106,6 +117,13 @@ Result<std::vector<int64_t>> quern::getTileSizes(const KernelBuilder &k) {
   return sizes;
 }
 
+static Status buildRowMajorTiles(KernelBuilder &k, const Linear &linear) {
+  if (k.dim("M") >= leastMatrixTile)
+    if (std::optional<DataType> element = chooseMatrixElement(k, linear))
+      return buildExpertMatrix(k, linear, *element);
+  return ExpertTilesBuilder(k, linear).build();
+}
+
 static Status buildTiles(KernelBuilder &k, PanelInputs inputs) {
   QUERN_RETURN_IF_ERROR(requireMultiple(k, "C", 8));
   QUERN_RETURN_IF_ERROR(checkMatrices(k, "weight", k.dim("W")));
@@ -123,7 +141,7 @@ static Status buildTiles(KernelBuilder &k, PanelInputs inputs) {
   if (inputs == PanelInputs::Codes)
     QUERN_RETURN_IF_ERROR(checkCodes(k, linear.inputs));
   else if (!inPanels)
-    return ExpertTilesBuilder(k, linear).build();
+    return buildRowMajorTiles(k, linear);
   return buildPanelExpertTiles(k, linear, inputs);
 }
 

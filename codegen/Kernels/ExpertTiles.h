@@ -2,7 +2,7 @@
 #ifndef QUERN_CODEGEN_KERNELS_EXPERTTILES_H
 #define QUERN_CODEGEN_KERNELS_EXPERTTILES_H
 
-#include "codegen/Kernels/KernelBuilder.h"
+#include "codegen/Kernels/Linear.h"
 
 namespace quern {
 
@@ -12,6 +12,14 @@ namespace quern {
 /// this order, and tile_ends[SIZES] has the end of each. Unsupported if M is no
 /// power of two or larger than a subgroup.
 Result<std::vector<int64_t>> getTileSizes(const KernelBuilder &k);
+
+/// Tiles of at least so many rows are for matrix units.
+inline constexpr int64_t leastMatrixTile = 16;
+
+/// 16-bit inputs, tiles of at least leastMatrixTile rows: workgroups compute
+/// them on matrix units.
+Status buildExpertMatrix(KernelBuilder &k, const Linear &linear,
+                         DataType element);
 
 } // namespace quern
 

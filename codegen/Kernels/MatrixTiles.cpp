@@ -19,8 +19,7 @@ static constexpr unsigned unitsPerRow = MatrixTile::depth / 8;
 static constexpr unsigned fragmentRows = 16, fragmentDepth = 16;
 /// Fragments of 8 weight rows, each of which has sums of its own.
 static constexpr unsigned rowFragments = MatrixTile::subgroupRows / 8;
-/// Weight rows of a fragment of 16 that a lane has the products of.
-static constexpr unsigned rowsPerLane = 4;
+static constexpr unsigned rowsPerLane = MatrixTile::rowsPerLane;
 
 MatrixTile quern::chooseMatrixTile(const TargetDescription &target,
                                    const Linear &linear) {

@@ -17,6 +17,8 @@ struct MatrixTile {
 
   static constexpr unsigned depth = TargetDescription::mmaDepth;
   static constexpr unsigned subgroupRows = 32;
+  /// Weight rows in a row whose products a lane gets.
+  static constexpr unsigned rowsPerLane = 4;
 
   unsigned subgroups() const {
     return tokens / subgroupTokens * (rows / subgroupRows);

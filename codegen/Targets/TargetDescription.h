@@ -11,6 +11,7 @@
 #include "runtime/base/DataType.h"
 #include "runtime/base/Status.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -143,9 +144,12 @@ struct TargetDescription {
     return lanesAreRegister() ? subgroupSize : 0;
   }
 
-  /// The most rows of a tile of experts: of one read of their weights.
-  int64_t getMaxExpertTile() const {
-    constexpr int64_t mostRegisters = 8;
+  /// The most rows of a tile of experts, of one read of their weights, whose
+  /// inputs have the type: what registers hold, or matrix units multiply.
+  int64_t getMaxExpertTile(DataType compute) const {
+    constexpr int64_t mostRegisters = 8, mostFragments = 32;
+    if (mmaTokens != 0 && compute != DataType::F32)
+      return std::min<int64_t>(mmaTokens, mostFragments);
     return lanesAreRegister() ? panelTokens : mostRegisters;
   }
 

@@ -356,6 +356,47 @@ static void addSorted(std::vector<NamedCase> &cases) {
     }
 }
 
+/// Tiles that devices without matrix units have no lanes for.
+static void addMatrixTiles(std::vector<NamedCase> &cases) {
+  constexpr DataType f32 = DataType::F32, f16 = DataType::F16,
+                     bf16 = DataType::BF16;
+  constexpr SortedCase matrixCases[] = {
+      {{{64, 64}, 8, 16, 128, 72}, {f16, bf16}, 32},
+      {{{41, 17}, 3, 6, 48, 40}, {bf16, bf16}, 16},
+      {{{300, 299}, 4, 40, 64, 40}, {f16, f16}, 16},
+      {{{600, 431}, 1, 3, 64, 136}, {f16, bf16}, 32},
+      {{{8, 2}, 3, 8, 64, 32}, {bf16, bf16}, 16},
+      {{{64, 64}, 8, 16, 128, 64}, {f16, f32, Encoding::Int8}, 32},
+      {{{41, 17}, 3, 6, 64, 96}, {bf16, f32, Encoding::Q4Asymmetric}, 16},
+      {{{300, 299}, 4, 40, 64, 32}, {f16, f32, Encoding::Q4}, 32},
+      // What the units would round is not for them.
+      {{{64, 50}, 8, 16, 64, 40}, {f32, bf16}, 32},
+      {{{41, 17}, 3, 6, 64, 40}, {bf16, f16}, 16}};
+  for (const SortedCase &c : matrixCases)
+    for (auto [routing, routingName] : routings) {
+      std::string suffix = std::string("_") + routingName + "_" +
+                           describe(c.shape) + "_tile" +
+                           std::to_string(c.tileRows);
+      auto add = [&](const std::string &name, const char *family, auto make) {
+        cases.push_back({name + suffix, family, [=] {
+                           KernelCase kernelCase = make();
+                           kernelCase.onMatrixUnits = true;
+                           return kernelCase;
+                         }});
+      };
+      add("expert_sort", "expert_sort", [=, routing = routing] {
+        return makeExpertSort(c.shape, routing, c.tileRows);
+      });
+      for (bool isDown : {false, true})
+        add(std::string("expert_tiles_") + (isDown ? "down_" : "") +
+                describe(c.types),
+            "expert_tiles", [=, routing = routing] {
+              return makeExpertTiles(c.types, c.shape, routing, c.tileRows,
+                                     isDown);
+            });
+    }
+}
+
 static void addGathered(std::vector<NamedCase> &cases, MoeTypes types,
                         const MoeShape &shape, Routing routing,
                         const char *name) {
@@ -384,6 +425,7 @@ void test::addExpertCases(std::vector<NamedCase> &cases) {
   constexpr MoeShape wholeGroups[] = {
       {{1, 1}, 2, 8, 64, 32}, {{9, 5}, 3, 6, 32, 96}, {{8, 8}, 8, 16, 128, 64}};
   addSorted(cases);
+  addMatrixTiles(cases);
   for (MoeTypes types : allTypes)
     for (const MoeShape &shape :
          types.encoding == Encoding::None ? shapes : wholeGroups)

@@ -179,6 +179,8 @@ unsigned KernelCase::addStateView(unsigned input, Expectation after) {
 }
 
 bool KernelCase::fit(const TargetDescription &target) {
+  if (onMatrixUnits && target.mmaTokens == 0)
+    return false;
   if (panelWeights.empty())
     return true;
   int64_t rows = target.getPanelRows();

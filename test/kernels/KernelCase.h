@@ -72,6 +72,7 @@ struct KernelCase {
   std::vector<unsigned> panelWeights;
   /// Arguments that lie in the buffer of an earlier one.
   std::map<unsigned, unsigned> views;
+  bool onMatrixUnits = false; ///< Only for targets that have them.
 
   unsigned addInput(Tensor tensor);
   unsigned addOutput(Expectation expectation);
@@ -79,7 +80,7 @@ struct KernelCase {
   /// An earlier input once more, to be read and written.
   unsigned addStateView(unsigned input, Expectation after);
   /// Lays weights in panels of the target; false if it has none or the rows
-  /// make none.
+  /// make none, or if the target lacks the units.
   bool fit(const TargetDescription &target);
 };
 

@@ -153,7 +153,7 @@ Status Compilation::runPasses() {
   pipeline.deltaChunk = target.deltaChunkTokens;
   pipeline.deltaMinTokens = target.deltaChunkMinTokens;
   pipeline.expertsMinReuse = target.expertsMinReuse;
-  pipeline.expertsMaxTile = target.getMaxExpertTile();
+  pipeline.expertsMaxTile = target.getMaxExpertTile(compute);
   pipeline.fuse = options.fuse;
   pipeline.keepIntermediates = options.keepIntermediates;
   pipeline.attentionWorkgroups = target.attentionWorkgroups;
