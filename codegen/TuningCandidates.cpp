@@ -3,14 +3,13 @@
 #include "runtime/base/Json.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 
 using namespace quern;
 
 namespace {
 
-using Numbers = std::initializer_list<std::pair<const char *, uint32_t>>;
+using Numbers = std::vector<std::pair<const char *, uint32_t>>;
 
 /// Collects candidates; leaves out what is the target's own choice.
 class CandidateList {
@@ -19,7 +18,7 @@ public:
 
   /// `{member: {numbers}}`, or `{member: number}` for one without a name.
   void add(const std::vector<std::string> &families, const char *member,
-           Numbers numbers, Numbers own) {
+           const Numbers &numbers, const Numbers &own) {
     if (std::equal(numbers.begin(), numbers.end(), own.begin(), own.end(),
                    [](auto a, auto b) { return a.second == b.second; }))
       return;
@@ -98,6 +97,33 @@ static void addTiles(CandidateList &list) {
                {{nullptr, t.subgroupsPerWorkgroup}});
 }
 
+static void addAttention(CandidateList &list) {
+  const TargetDescription &t = list.target;
+  // Only CPUs ask ahead.
+  bool asksAhead = t.lanesAreRegister();
+  auto add = [&](uint32_t rows, uint32_t positions, uint32_t prefetch) {
+    auto describe = [&](uint32_t rows, uint32_t positions, uint32_t prefetch) {
+      Numbers numbers = {{"tokens", t.attentionTokens},
+                         {"rows", rows},
+                         {"positions", positions},
+                         {"workgroups", t.attentionWorkgroups}};
+      if (asksAhead)
+        numbers.emplace_back("prefetch", prefetch);
+      return numbers;
+    };
+    list.add(
+        {"attention", "attention_split"}, "attention",
+        describe(rows, positions, prefetch),
+        describe(t.attentionRows, t.attentionPositions, t.attentionPrefetch));
+  };
+  for (uint32_t rows : {2, 4, 8, 16})
+    for (uint32_t positions : {2, 4, 8})
+      add(rows, positions, t.attentionPrefetch);
+  if (asksAhead)
+    for (uint32_t prefetch : {0, 4, 8, 16, 32})
+      add(t.attentionRows, t.attentionPositions, prefetch);
+}
+
 std::vector<ScheduleCandidate>
 quern::getCandidates(const TargetDescription &target) {
   CandidateList list(target);
@@ -105,17 +131,7 @@ quern::getCandidates(const TargetDescription &target) {
     addPanels(list);
   else
     addTiles(list);
-  for (uint32_t rows : {2, 4, 8, 16})
-    for (uint32_t positions : {2, 4, 8})
-      list.add({"attention", "attention_split"}, "attention",
-               {{"tokens", target.attentionTokens},
-                {"rows", rows},
-                {"positions", positions},
-                {"workgroups", target.attentionWorkgroups}},
-               {{"tokens", target.attentionTokens},
-                {"rows", target.attentionRows},
-                {"positions", target.attentionPositions},
-                {"workgroups", target.attentionWorkgroups}});
+  addAttention(list);
   for (uint32_t columns : {16, 32, 64, 128})
     list.add({"delta_rule", "delta_scan"}, "delta_rule", {{"columns", columns}},
              {{"columns", target.deltaRuleColumns}});

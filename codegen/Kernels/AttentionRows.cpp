@@ -165,8 +165,11 @@ void AttentionRows::takeBlock(States &states,
       page = cache.getPage(slot, position);
     rows.push_back(cache.getRow(page, position, head, units.getElements()));
   }
-  if (k.getTarget().lanesAreRegister())
-    prefetchBlock(slot, head, first + double(getBlock()), last);
+  if (int64_t ahead = k.getTarget().attentionPrefetch)
+    prefetchBlock(
+        slot, head,
+        first + double((ahead + getBlock() - 1) / getBlock() * getBlock()),
+        last);
   // The positions whose scores this lane gets from sumAcrossTeam, and the
   // scales of their codes.
   Expressions own, keyScales, valueScales;

@@ -146,8 +146,12 @@ void OutputBuffer::writeOctet(Expression index, const Octet &octet) const {
 
 void OutputBuffer::writeRun(Expression element,
                             ArrayRef<Expression> values) const {
+  writeUnits(element / double(unitElements), values);
+}
+
+void OutputBuffer::writeUnits(Expression unit,
+                              ArrayRef<Expression> values) const {
   assert(values.size() % unitElements == 0);
-  Expression unit = element / double(unitElements);
   bool isWide = type == DataType::F32 || type == DataType::I32;
   size_t units = values.size() / unitElements;
   for (size_t index = 0; index != units; ++index) {

@@ -88,6 +88,8 @@ public:
   /// Stores `values`, scalars of consecutive elements starting at `element`,
   /// which is a multiple of the unit, as is their number.
   void writeRun(Expression element, llvm::ArrayRef<Expression> values) const;
+  /// The same from a unit on.
+  void writeUnits(Expression unit, llvm::ArrayRef<Expression> values) const;
 
 private:
   void store(Expression index, Expression value) const;

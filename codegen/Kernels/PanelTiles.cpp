@@ -17,23 +17,22 @@ using namespace quern;
 
 namespace {
 
-/// bf16 numbers that an f32 input becomes: 3 of 8 bits for its 24.
-constexpr int64_t inputParts = 3;
+/// bf16 numbers that an input becomes: an f32 3 of 8 bits for its 24.
+int64_t getInputParts(const KernelBuilder &k) {
+  return k.getType("x") == DataType::F32 ? 3 : 1;
+}
 /// Tiles and panels that are multiplied with each other at a time, whose sums
 /// fill half of the tile registers.
 constexpr int64_t tilesTogether = 2, panelsTogether = 2;
 
-/// Bytes of an input row as bf16 numbers.
-int64_t getRowBytes(const Linear &linear) {
-  return linear.inputs * 2 * inputParts;
-}
-
 /// Tokens of a workgroup with float inputs; 0: a tile does not fit its memory.
 int64_t getDenseTokens(const KernelBuilder &k, const Linear &linear) {
+  int64_t parts = getInputParts(k);
+  int64_t rowBytes = parts == 1 ? 0 : linear.inputs * 2 * parts;
   int64_t tokens = tilesTogether * kTileRows;
   while (tokens >= kTileRows &&
          (tokens / 2 >= linear.tokens ||
-          tokens * getRowBytes(linear) > k.getTarget().maxWorkgroupMemory))
+          tokens * rowBytes > k.getTarget().maxWorkgroupMemory))
     tokens /= 2;
   return tokens >= kTileRows ? tokens : 0;
 }
@@ -45,44 +44,39 @@ public:
 
   Status buildDense() {
     int64_t tokens = getDenseTokens(k, linear), words = linear.inputs / 2;
-    int64_t rowWords = inputParts * words;
     InputBuffer x = k.getInput("x"), weight = k.getScalarInput("weight");
-    WorkgroupVectors memory = k.getWorkgroupVectors(tokens * rowWords / 4);
     PanelColumns pairs(k, linear, panelsTogether);
     int64_t perGroup =
         std::max<int64_t>(1, k.getTarget().tilePanels / panelsTogether);
     QUERN_RETURN_IF_ERROR(
         setGrid(tokens, (pairs.getGroups() + perGroup - 1) / perGroup));
-    Expression wanted = k.getGroup(0) * double(tokens);
-    k.loop(k.index(0), k.index(tokens), 1, [&](Expression t) {
-      splitRow(x, min(wanted + t, k.index(linear.tokens - 1)), memory,
-               t * double(rowWords / 4));
-    });
-    Expressions starts;
-    for (int64_t row = 0; row != tokens; row += kTileRows)
-      starts.push_back(k.index(row * rowWords));
-    Expression first = k.getGroup(1) * double(perGroup);
-    Expression end = min(first + double(perGroup), k.index(pairs.getGroups()));
-    k.loop(first, end, 1, [&](Expression pair) {
+    Expressions wanted, first;
+    for (int64_t t = 0; t != tokens; t += kTileRows) {
+      wanted.push_back(k.getGroup(0) * double(tokens) + double(t));
+      first.push_back(getFirstToken(wanted.back()));
+    }
+    InputTiles inputs =
+        getInputParts(k) == 1 ? takeRows(x, first) : splitRows(x, first);
+    Expression begin = k.getGroup(1) * double(perGroup);
+    Expression end = min(begin + double(perGroup), k.index(pairs.getGroups()));
+    k.loop(begin, end, 1, [&](Expression pair) {
       PanelColumns two(k, linear, panelsTogether);
       two.place(pair, /*apart=*/false);
       Expressions panels;
       for (const Expression &panel : two.numbers)
         panels.push_back(panel * double(words * kTileRows));
-      Expressions products = multiplyTiles(
-          TileElement::BF16,
-          {memory.getMemory(), starts, rowWords, inputParts, words},
-          {weight.getMemory(), panels, words});
-      for (int64_t t = 0; t != tokens; ++t) {
-        Expressions row;
-        for (size_t p = 0; p != panels.size(); ++p)
-          row.push_back(
-              products[(t / kTileRows * panels.size() + p) * kTileRows +
-                       t % kTileRows]);
-        two.store(
-            out, wanted + double(t), linear.tokens % tokens != 0,
-            [&] { return wanted + double(t) < double(linear.tokens); }, row);
-      }
+      Expressions products = multiplyTiles(TileElement::BF16, inputs,
+                                           {weight.getMemory(), panels, words});
+      for (size_t tile = 0; tile != first.size(); ++tile)
+        for (int64_t t = 0; t != kTileRows; ++t) {
+          Expressions row;
+          for (size_t p = 0; p != panels.size(); ++p)
+            row.push_back(products[(tile * panels.size() + p) * kTileRows + t]);
+          Expression token = first[tile] + double(t);
+          two.store(
+              out, token, linear.tokens % tokens != 0,
+              [&] { return token >= wanted[tile]; }, row);
+        }
     });
     return Status::ok();
   }
@@ -122,7 +116,41 @@ private:
     return Status::ok();
   }
 
-  /// Writes the parts of a row one behind the other from vector `to` on.
+  /// The first token of a tile of 16 from `wanted` on, or of the last one:
+  /// then products of tokens before `wanted` are not stored.
+  Expression getFirstToken(Expression wanted) {
+    return min(wanted, k.index(linear.tokens - kTileRows));
+  }
+
+  /// Tiles of bf16 inputs as they are.
+  InputTiles takeRows(const InputBuffer &x, llvm::ArrayRef<Expression> tokens) {
+    InputTiles tiles{x.getMemory(), {}, linear.inputs / 2};
+    for (const Expression &token : tokens)
+      tiles.starts.push_back(token * double(tiles.rowStride));
+    return tiles;
+  }
+
+  /// Tiles of the parts of f32 inputs, one behind the other in each row.
+  InputTiles splitRows(const InputBuffer &x,
+                       llvm::ArrayRef<Expression> tokens) {
+    int64_t parts = getInputParts(k), words = linear.inputs / 2;
+    int64_t rowWords = parts * words;
+    WorkgroupVectors memory = k.getWorkgroupVectors(int64_t(tokens.size()) *
+                                                    kTileRows * rowWords / 4);
+    InputTiles tiles{memory.getMemory(), {}, rowWords, parts, words};
+    for (auto [i, token] : llvm::enumerate(tokens)) {
+      int64_t start = int64_t(i) * kTileRows * rowWords;
+      tiles.starts.push_back(k.index(start));
+      k.loop(k.index(0), k.index(kTileRows), 1,
+             [&, token = token](Expression t) {
+               splitRow(x, token + t, memory,
+                        t * double(rowWords / 4) + double(start / 4));
+             });
+    }
+    return tiles;
+  }
+
+  /// Writes the parts of a row from vector `to` on.
   void splitRow(const InputBuffer &x, Expression row,
                 const WorkgroupVectors &memory, Expression to) {
     k.forEach(linear.octets(), k.getSubgroupSize(), k.getLane(),
@@ -130,7 +158,7 @@ private:
                 Octet rest = k.reorder(
                     x.readOctet(row * double(linear.octets()) + octet),
                     OctetOrder::EvenOdd);
-                for (int64_t part = 0; part != inputParts; ++part)
+                for (int64_t part = 0; part != getInputParts(k); ++part)
                   memory.write(to + octet + double(part * linear.octets()),
                                takeBFloats(rest));
               });
@@ -160,8 +188,7 @@ private:
   void multiplyTile(const EncodedPanels &panels, const WorkgroupArray &bytes,
                     Expression wanted) {
     bool mayEnd = linear.tokens % kTileRows != 0;
-    Expression token =
-        mayEnd ? min(wanted, k.index(linear.tokens - kTileRows)) : wanted;
+    Expression token = mayEnd ? getFirstToken(wanted) : wanted;
     // Products of several groups are under way before the first are scaled.
     int64_t together = mostGroupsTogether;
     while (panels.getGroups() % together != 0)
@@ -232,7 +259,7 @@ bool quern::fitsTiles(const KernelBuilder &k, const Linear &linear,
     return false;
   if (inputs == PanelInputs::Codes)
     return linear.inputs * kTileRows <= target.maxWorkgroupMemory;
-  return k.getType("x") == DataType::F32 &&
+  return k.getType("x") != DataType::F16 &&
          k.getType("weight") == DataType::BF16 &&
          linear.inputs % kGroupSize == 0 && getDenseTokens(k, linear) != 0;
 }

@@ -50,6 +50,7 @@ PanelColumns::PanelColumns(KernelBuilder &k, const Linear &linear,
 }
 
 void PanelColumns::place(Expression group, bool apart) {
+  areApart = apart;
   for (int64_t p = 0; p != width; ++p) {
     Expression panel = apart ? group + double(p * getGroups())
                              : group * double(width) + double(p);
@@ -67,6 +68,8 @@ OutputBuffer PanelColumns::getOutput() {
 void PanelColumns::store(const OutputBuffer &out, Expression row, bool mayEnd,
                          llvm::function_ref<Expression()> isRow,
                          llvm::ArrayRef<Expression> products) {
+  if (storesPairs())
+    return k.guard(mayEnd, isRow, [&] { storePair(out, row, products); });
   for (int64_t p = 0; p != width; ++p) {
     bool mayLackPanel = panels % width != 0;
     k.guard(
@@ -79,6 +82,37 @@ void PanelColumns::store(const OutputBuffer &out, Expression row, bool mayEnd,
         },
         [&] { storePanel(out, row, wanted[p], products[p]); });
   }
+}
+
+bool PanelColumns::storesPairs() const {
+  bool takesTwo = linear.epilogue != LinearEpilogue::None ||
+                  k.getType("out") != DataType::F32;
+  return takesTwo && width == 2 && !areApart &&
+         linear.weightRows % (2 * lanes) == 0;
+}
+
+void PanelColumns::storePair(const OutputBuffer &out, Expression row,
+                             llvm::ArrayRef<Expression> products) {
+  Expression lane = k.getLane(), isFirst = lane < double(lanes / 2);
+  auto take = [&](int64_t odd) {
+    Expression from = toI32((lane * 2.0 + double(odd)) % double(lanes));
+    return quern::select(isFirst, k.shuffleFrom(products[0], from),
+                         k.shuffleFrom(products[1], from));
+  };
+  Expressions values{take(0), take(1)};
+  bool isWide = k.getType("out") == DataType::F32;
+  int64_t perUnit = isWide ? 1 : 2, rowUnits = linear.outputs() / perUnit;
+  if (linear.epilogue == LinearEpilogue::None)
+    return out.writeUnits(row * double(rowUnits) +
+                              wanted[0] * double(lanes / perUnit) + lane,
+                          values);
+  values = applyEpilogue(linear.epilogue, values);
+  Expression first =
+      row * double(rowUnits) + wanted[0] * double(lanes / 2 / perUnit);
+  if (isWide)
+    return out.writeUnits(first + lane, values);
+  values.push_back(k.shuffleXor(values[0], 1));
+  k.when(lane % 2.0 == 0, [&] { out.writeUnits(first + lane / 2.0, values); });
 }
 
 /// Lanes whose outputs make whole words store them.

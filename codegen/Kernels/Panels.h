@@ -91,10 +91,16 @@ public:
 private:
   void storePanel(const OutputBuffer &out, Expression row, Expression panel,
                   Expression product);
+  /// Whether a row of two neighbours is stored at once: lanes then have outputs
+  /// of two weight rows each.
+  bool storesPairs() const;
+  void storePair(const OutputBuffer &out, Expression row,
+                 llvm::ArrayRef<Expression> products);
 
   KernelBuilder &k;
   Linear linear;
   int64_t lanes, panels;
+  bool areApart = false;
   Expressions wanted; ///< May lie behind the last.
 };
 

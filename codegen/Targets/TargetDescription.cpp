@@ -205,6 +205,8 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
     attention.readPowerOfTwo("rows", target.attentionRows, 1, 64);
     attention.readPowerOfTwo("positions", target.attentionPositions, 1, 16);
     attention.read("workgroups", target.attentionWorkgroups, 0, 1 << 16);
+    if (target.api == "cpu")
+      attention.read("prefetch", target.attentionPrefetch, 0, 1 << 10);
   });
   reader.readObject("delta_rule", [&](ObjectReader &rule) {
     rule.readPowerOfTwo("columns", target.deltaRuleColumns, 8, 512);

@@ -112,6 +112,9 @@ struct TargetDescription {
   uint32_t attentionTokens = 4, attentionRows = 8;
   /// Positions that a lane scores in one turn.
   uint32_t attentionPositions = 4;
+  /// Only for CPUs: how many positions ahead steps of few tokens ask for keys
+  /// and values, in whole turns; 0: not at all.
+  uint32_t attentionPrefetch = 0;
   /// Steps of few tokens split the positions until attention has as many
   /// workgroups; 0: never.
   uint32_t attentionWorkgroups = 0;

@@ -120,9 +120,11 @@ void test::addLinearCases(std::vector<NamedCase> &cases) {
     addPanels(cases, {f32, bf16, f32}, {16, 96, 80, 16}, swiglu);
     addPanels(cases, {f32, bf16, f32}, {64, 64, 48, 33}, swiglu);
     addPanels(cases, {f32, bf16, bf16}, {130, 32, 592, 130}, swiglu);
+    addPanels(cases, {bf16, bf16, bf16}, {75, 96, 112, 75}, swiglu);
   }
   addPanels(cases, {f32, bf16, f32}, {512, 1024, 1024, 512});
   addPanels(cases, {f32, bf16, f32}, {20, 9728, 32, 20});
+  addPanels(cases, {bf16, bf16, f32}, {40, 1024, 64, 37});
   // Real sizes.
   add(cases, {f32, bf16, f32}, {1, 1024, 3072, 1});
   add(cases, {f32, bf16, f32}, {1, 1024, 3072, 1}, true);
