@@ -371,9 +371,9 @@ def SpecializeDeltaRulePass
   let dependentDialects = ["::quern::qwen::QwenDialect"];
   let options = [
     Option<"chunk", "chunk", "int64_t", /*default=*/"1",
-           "Tokens of a chunk in prefill; programs of fewer tokens take 1">,
+           "Tokens of a chunk in prefill">,
     Option<"minTokens", "min-tokens", "int64_t", /*default=*/"1",
-           "Programs of fewer tokens take 1 as well">
+           "Prefill programs of fewer tokens go one by one">
   ];
   let statistics = [
     Statistic<"numAppended", "num-appended",

@@ -18,8 +18,12 @@
 // a workgroup have other columns of the same head; a barrier in front of each
 // chunk keeps them together, for the cache's sake only.
 //
+// Where lanes are the elements of a register, the form to choose is that of
+// DeltaTileChunk.cpp.
+//
 //===----------------------------------------------------------------------===//
 #include "codegen/Kernels/DeltaColumns.h"
+#include "codegen/Kernels/DeltaTiles.h"
 #include "codegen/Kernels/KernelFamilies.h"
 #include "codegen/Kernels/Sequences.h"
 
@@ -346,5 +350,7 @@ Status quern::buildDeltaChunk(KernelBuilder &k) {
       2 * k.getArgument("recurrent").getBytes() / slots * sequences +
       2 * (k.getArgument("q").getBytes() + k.getArgument("v").getBytes());
   k.flops = 6 * uint64_t(k.dim("T")) * k.dim("HV") * k.dim("DK") * k.dim("DV");
+  if (DeltaTiles::fits(k, chunk))
+    return buildDeltaTiles(k, chunk), Status::ok();
   return DeltaChunkBuilder(k, static_cast<unsigned>(chunk)).build();
 }

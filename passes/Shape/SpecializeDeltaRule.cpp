@@ -47,7 +47,7 @@ struct SpecializeDeltaRulePass
         ++numAppended;
         continue;
       }
-      bool fits = shape->tokens >= std::max<int64_t>(tokens, minTokens);
+      bool fits = shape->tokens >= minTokens;
       op.setChunk(fits ? tokens : 1);
       ++(fits && tokens > 1 ? numChunked : numScanned);
     }

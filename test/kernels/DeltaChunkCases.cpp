@@ -152,7 +152,7 @@ void test::addDeltaChunkCases(std::vector<NamedCase> &cases) {
     rule.unused = 515 - n; // One kernel for all.
     add("t" + std::to_string(n), rule);
   }
-  for (int32_t c : {2, 4, 16})
+  for (int32_t c : {2, 4, 16, 32})
     add("chunk" + std::to_string(c),
         {odd, {{1, c - 1, 5, 2}, {0, c, 9, 9}, {2, c + 1, 0, 0}}, c});
   for (DataType type : {DataType::F16, DataType::BF16}) {
@@ -169,4 +169,8 @@ void test::addDeltaChunkCases(std::vector<NamedCase> &cases) {
   add("16_32x128", {{16, 32, 128, 128}, {{2, 19, 41, 40}}, 4});
   add("16_48x128", {{16, 48, 128, 128}, {{2, 5, 0, 0}}, 4});
   add("1_2x128_t512", {{1, 2, 128, 128}, {{0, 512, 0, 0}}, 2});
+  const Shape square{1, 3, 32, 32};
+  for (DataType type : {f32, DataType::F16, DataType::BF16})
+    add("square_" + typeName(type),
+        {square, {{2, 71, 40, 9}, {0, 33, 0, 0}, {1, 1, 7, 4}}, 16, type});
 }
