@@ -19,10 +19,14 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 
 # What each engine calls weights of the same number of bits. `q4` has the same
 # types in every matrix: 4.5 bits, head and embedding 8.5. `q4-stock` is what
-# llama.cpp makes by itself, with a head of 6.6 bits.
+# llama.cpp makes by itself, with a head of 6.6 bits. Quern computes in f32, the
+# others round activations to the type of the weights or to int8; with
+# `bf16-compute` Quern computes in bf16 as well.
 VARIANTS = {
     "f32": {"quern": ["keep"], "llama.cpp": ["F32"], "torch": ["float32"]},
     "bf16": {"quern": ["bf16"], "llama.cpp": ["BF16"], "torch": ["bfloat16"]},
+    "bf16-compute": {"quern": ["bf16", "--compute", "bf16"],
+                     "llama.cpp": ["BF16"], "torch": ["bfloat16"]},
     "f16": {"quern": ["f16"], "llama.cpp": ["F16"],
             "openvino": ["--weight-format", "fp16"]},
     "int8": {"quern": ["int8"], "llama.cpp": ["Q8_0"],
@@ -70,18 +74,19 @@ class Quern:
 
     def __init__(self, build, work, target):
         self.program = pathlib.Path(build) / "bin" / "quern"
+        self.compiler = self.program.with_name("quern-compiler")
         self.work, self.target = work, target
         if not self.program.exists():
             raise NotFound(f"no {self.program}")
         self.version = run([self.program, "--version"]).split()[-1]
 
     def prepare(self, checkpoint, variant, context):
-        kind, = VARIANTS[variant][self.name]
-        path = self.work / f"{checkpoint.name}-{kind}-{context}.quern"
-        if not is_newer(path, self.program, *get_files(checkpoint)):
+        kind, *options = VARIANTS[variant][self.name]
+        path = self.work / f"{checkpoint.name}-{variant}-{context}.quern"
+        if not is_newer(path, self.compiler, *get_files(checkpoint)):
             run([self.program, "compile", checkpoint, "-o", path, "-q",
                  "--target", self.target, "--quantize", kind,
-                 "--context", context])
+                 "--context", context, *options])
         return path
 
     def token_bytes(self, path, checkpoint, variant):

@@ -17,6 +17,17 @@ OPENVINO_PACKAGES = ("openvino-genai", "openvino-tokenizers", "optimum-intel",
                      "nncf")
 
 
+def keep_tile_configuration(source):
+    """gcc 12 takes ldtilecfg to read 8 of its 64 bytes and drops the stores of
+    the others, with which the first tile instruction ends the process."""
+    path = source / "ggml" / "src" / "ggml-cpu" / "amx" / "mmq.cpp"
+    call = "    _tile_loadconfig(&tc);"
+    barrier = '    asm volatile("" : : "r"(&tc) : "memory");\n'
+    text = path.read_text() if path.exists() else ""
+    if call in text and barrier not in text:
+        path.write_text(text.replace(call, barrier + call))
+
+
 def build_llama(work):
     """Builds llama.cpp from the sources in its Python package; minutes."""
     folder = work / "llama"
@@ -29,6 +40,7 @@ def build_llama(work):
     if not source.exists():
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
+    keep_tile_configuration(source / "vendor" / "llama.cpp")
     build = folder / "build"
     run(["cmake", "-G", "Ninja", "-S", source / "vendor" / "llama.cpp", "-B",
          build, *(f"-D{option}" for option in LLAMA_OPTIONS)])
