@@ -423,6 +423,11 @@ def SpecializeExpertsPass
     Option<"minReuse", "min-reuse", "double", /*default=*/"1.1",
            "Choices per chosen expert from which on pairs are sorted; set from "
            "the target">,
+    Option<"tile4Reuse", "tile4-reuse", "double", /*default=*/"2",
+           "Choices per chosen expert from which on tiles have 4 rows, not 2; "
+           "set from the target">,
+    Option<"tile8Reuse", "tile8-reuse", "double", /*default=*/"16",
+           "Those from which on they have 8; set from the target">,
     Option<"tile", "tile", "int64_t", /*default=*/"0",
            "Rows of the largest tile, a power of two; 0: 2, 4 or 8, with "
            "matrix units 16 or 32, about as many as choose an expert">,

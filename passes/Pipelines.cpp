@@ -94,6 +94,8 @@ static void addShape(OpPassManager &pm, const PipelineOptions &options) {
   pm.addNestedPass<func::FuncOp>(createSpecializeDeltaRulePass(deltaRule));
   SpecializeExpertsPassOptions experts;
   experts.minReuse = options.expertsMinReuse;
+  experts.tile4Reuse = options.expertsTile4Reuse;
+  experts.tile8Reuse = options.expertsTile8Reuse;
   experts.maxTile = options.expertsMaxTile;
   pm.addNestedPass<func::FuncOp>(createSpecializeExpertsPass(experts));
   // Lower relies on static shapes and complete roles.
@@ -192,6 +194,14 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
       *this, "experts-min-reuse",
       llvm::cl::desc("Tokens per chosen expert from which on they are sorted"),
       llvm::cl::init(1.1)};
+  Option<double> expertsTile4Reuse{
+      *this, "experts-tile4-reuse",
+      llvm::cl::desc("Those from which on tiles have 4 rows"),
+      llvm::cl::init(2)};
+  Option<double> expertsTile8Reuse{
+      *this, "experts-tile8-reuse",
+      llvm::cl::desc("Those from which on tiles have 8 rows"),
+      llvm::cl::init(16)};
   Option<int64_t> expertsMaxTile{*this, "experts-max-tile",
                                  llvm::cl::desc("Most rows of a tile of "
                                                 "experts"),
@@ -251,6 +261,8 @@ struct CommandLineOptions : PassPipelineOptions<CommandLineOptions> {
     options.deltaChunk = deltaChunk;
     options.deltaMinTokens = deltaMinTokens;
     options.expertsMinReuse = expertsMinReuse;
+    options.expertsTile4Reuse = expertsTile4Reuse;
+    options.expertsTile8Reuse = expertsTile8Reuse;
     options.expertsMaxTile = expertsMaxTile;
     options.fuse = fuse;
     options.keepIntermediates = keepIntermediates;

@@ -53,6 +53,8 @@ struct PipelineOptions {
   int64_t deltaChunk = 1;          ///< of gated delta rules in prefill
   int64_t deltaMinTokens = 1;      ///< of programs with such chunks
   double expertsMinReuse = 1.1;    ///< from which on experts are sorted
+  double expertsTile4Reuse = 2;    ///< from which on their tiles have 4 rows
+  double expertsTile8Reuse = 16;   ///< and 8
   int64_t expertsMaxTile = 8;      ///< most rows of their tiles
   bool fuse = true;                ///< off: leaves every op on its own
   bool keepIntermediates = false;  ///< temporaries share no memory

@@ -218,6 +218,8 @@ static Status readTarget(JsonValue root, TargetDescription &target) {
   });
   reader.readObject("experts", [&](ObjectReader &experts) {
     experts.readNotNegative("min_reuse", target.expertsMinReuse);
+    experts.readNotNegative("tile4_reuse", target.expertsTile4Reuse);
+    experts.readNotNegative("tile8_reuse", target.expertsTile8Reuse);
     experts.read("workgroups", target.expertsWorkgroups, 1, 1 << 16);
   });
   reader.readNotNegative("memory_bandwidth", target.memoryBandwidth);

@@ -128,6 +128,8 @@ struct TargetDescription {
   /// Choices per chosen expert of a mixture from which on it is faster to sort
   /// tokens by expert than to read an expert's weights for each of its tokens.
   double expertsMinReuse = 1.1;
+  /// Those from which on tiles of sorted tokens have 4 and 8 rows, not 2.
+  double expertsTile4Reuse = 2, expertsTile8Reuse = 16;
   /// Workgroups that walk the tiles of sorted tokens.
   uint32_t expertsWorkgroups = 1024;
   /// Subgroups of a workgroup that shares one row (sampling, norms).

@@ -15,20 +15,28 @@ inline double estimateExpertReuse(double tokens, double slots, double experts) {
   return tokens * slots / chosen;
 }
 
-/// Rows of the largest tiles of the sorted form; 0: gathered. Sorted from
-/// `minReuse` choices per chosen expert on. Larger tiles read weights less
-/// often, but compute more rows for nothing where an expert's rest does not
-/// fill one. More than 8 rows would need more registers than lanes have, and a
-/// target may have fewer; matrix units multiply 16 at a time, which is worth it
-/// where about half of them are there.
-inline int64_t chooseExpertTile(double reuse, double minReuse,
-                                int64_t maxTile = 8) {
-  if (reuse < minReuse)
+/// Choices per chosen expert from which on experts are sorted into tiles, and
+/// from which on tiles have 4 and 8 rows rather than 2; the most rows.
+struct ExpertTileLimits {
+  double minReuse = 1.1, tile4Reuse = 2, tile8Reuse = 16;
+  int64_t maxTile = 8;
+};
+
+/// Rows of the largest tiles of the sorted form; 0: gathered. Larger tiles read
+/// weights less often, but compute more rows for nothing where an expert's rest
+/// does not fill one. More than 8 rows would need more registers than lanes
+/// have, and a target may have fewer; matrix units multiply 16 at a time, which
+/// is worth it where about half of them are there.
+inline int64_t chooseExpertTile(double reuse, const ExpertTileLimits &limits) {
+  if (reuse < limits.minReuse)
     return 0;
+  int64_t maxTile = limits.maxTile;
   constexpr int64_t fragment = 16;
   if (maxTile >= fragment && reuse >= fragment / 2.0)
     return std::min<int64_t>(maxTile, reuse >= fragment ? 32 : fragment);
-  return std::min<int64_t>(maxTile, reuse >= 16 ? 8 : reuse >= 2 ? 4 : 2);
+  return std::min<int64_t>(maxTile, reuse >= limits.tile8Reuse   ? 8
+                                    : reuse >= limits.tile4Reuse ? 4
+                                                                 : 2);
 }
 
 } // namespace quern

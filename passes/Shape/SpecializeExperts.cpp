@@ -43,8 +43,9 @@ struct SpecializeExpertsPass
     int64_t rows =
         form == "gathered"
             ? 0
-            : chooseExpertTile(
-                  reuse, form == "sorted" ? 0.0 : minReuse.getValue(), maxTile);
+            : chooseExpertTile(reuse,
+                               {form == "sorted" ? 0.0 : minReuse.getValue(),
+                                tile4Reuse, tile8Reuse, maxTile});
     if (rows == 0) {
       op.removeTileAttr();
       ++numGathered;

@@ -284,7 +284,8 @@ Status ExpertsBenchmark::measure(std::vector<Form> &forms) {
 void ExpertsBenchmark::print(const std::vector<Form> &forms) {
   int64_t tile = chooseExpertTile(
       estimateExpertReuse(double(tokens), double(m.slots), double(m.experts)),
-      target.expertsMinReuse, target.getMaxExpertTile(DataType::F32));
+      {target.expertsMinReuse, target.expertsTile4Reuse,
+       target.expertsTile8Reuse, target.getMaxExpertTile(DataType::F32)});
   const Form *chosen = nullptr, *best = nullptr;
   std::printf("| %s | %ld |", m.name, tokens);
   for (const Form &form : forms) {

@@ -153,6 +153,8 @@ Status Compilation::runPasses() {
   pipeline.deltaChunk = target.deltaChunkTokens;
   pipeline.deltaMinTokens = target.deltaChunkMinTokens;
   pipeline.expertsMinReuse = target.expertsMinReuse;
+  pipeline.expertsTile4Reuse = target.expertsTile4Reuse;
+  pipeline.expertsTile8Reuse = target.expertsTile8Reuse;
   pipeline.expertsMaxTile = target.getMaxExpertTile(compute);
   pipeline.fuse = options.fuse;
   pipeline.keepIntermediates = options.keepIntermediates;

@@ -4,6 +4,8 @@
 // RUN: quern-opt %s --qwen-specialize-experts=min-reuse=1000 | FileCheck %s --check-prefix=GATHERED
 // RUN: quern-opt %s --qwen-specialize-experts=max-tile=2 | FileCheck %s --check-prefix=MOST
 // RUN: quern-opt %s --qwen-specialize-experts=max-tile=32 | FileCheck %s --check-prefix=MATRIX
+// RUN: quern-opt %s --qwen-specialize-experts='tile8-reuse=7' | FileCheck %s --check-prefix=EIGHT
+// RUN: quern-opt %s --qwen-specialize-experts='tile4-reuse=9' | FileCheck %s --check-prefix=TWO
 // RUN: not quern-opt %s --qwen-specialize-experts=form=best 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // RUN: not quern-opt %s --qwen-specialize-experts=tile=12 2>&1 | FileCheck %s --check-prefix=ROWS
@@ -38,6 +40,8 @@ func.func @pair(%x: tensor<2x8xf32>, %e: tensor<2x2xi32>, %w: tensor<2x2xf32>) -
 // CHECK-LABEL: func.func @short
 func.func @short(%x: tensor<64x8xf32>, %e: tensor<64x2xi32>, %w: tensor<64x2xf32>) -> tensor<64x8xf32> {
   // CHECK: [@gate_up], [@down] tile 4 : tensor<64x8xf32>
+  // EIGHT: [@gate_up], [@down] tile 8 : tensor<64x8xf32>
+  // TWO: [@gate_up], [@down] tile 2 : tensor<64x8xf32>
   // MATRIX: [@gate_up], [@down] tile 16 : tensor<64x8xf32>
   %y = qwen.experts %x, %e, %w, [@gate_up], [@down] : tensor<64x8xf32>, tensor<64x2xi32>, tensor<64x2xf32>
   return %y : tensor<64x8xf32>
