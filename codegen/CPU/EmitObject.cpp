@@ -7,7 +7,7 @@ using namespace mlir;
 using namespace quern;
 
 /// What the intrinsics of ByteProducts are instructions of.
-static std::vector<std::vector<std::string>> getNeeds(ByteDot kind) {
+static std::vector<std::vector<std::string>> getByteDotNeeds(ByteDot kind) {
   switch (kind) {
   case ByteDot::None:
     return {};
@@ -27,15 +27,25 @@ static std::vector<std::vector<std::string>> getNeeds(ByteDot kind) {
   return {};
 }
 
+/// And those of tile products.
+static std::vector<std::vector<std::string>>
+getNeeds(const TargetDescription &target) {
+  std::vector<std::vector<std::string>> needs = getByteDotNeeds(target.byteDot);
+  if (target.tileTokens == 0)
+    return needs;
+  if (needs.empty())
+    needs.emplace_back();
+  for (std::vector<std::string> &list : needs)
+    list.insert(list.end(), {"amx-int8", "amx-bf16"});
+  return needs;
+}
+
 Result<std::string> quern::emitObject(ModuleOp module,
                                       const TargetDescription &target) {
   LLVMTarget machine;
   machine.triple = target.architecture + "-unknown-linux-gnu";
   machine.cpu = target.cpu;
-  machine.needs = getNeeds(target.byteDot);
-  if (target.tileTokens != 0)
-    for (std::vector<std::string> &list : machine.needs)
-      list.insert(list.end(), {"amx-int8", "amx-bf16"});
+  machine.needs = getNeeds(target);
   for (const std::string &feature : target.cpuFeatures)
     machine.features += (machine.features.empty() ? "+" : ",+") + feature;
   return emitLLVM(module, machine, [&](llvm::Module &translated) {

@@ -33,7 +33,6 @@ public:
   int64_t getNumSums() {
     return int64_t(op.getRowStarts().size() * op.getPanelStarts().size());
   }
-  Type getType() const { return tile; }
 
   SmallVector<Value> makeZeros() {
     Value zero = call("llvm.x86.tilezero.internal", tile,

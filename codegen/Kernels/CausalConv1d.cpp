@@ -35,8 +35,7 @@ void Convolution::build(Expression token, llvm::ArrayRef<Expression> octets,
     body(results);
     if (!stores)
       return;
-    Expression ringRow = (row.position + number) % double(k.dim("RING")) +
-                         row.slot * double(k.dim("RING"));
+    Expression ringRow = getRingRow(k, row.slot, row.position + number);
     for (Expression octet : octets)
       newState.writeOctet(ringRow * double(channels) + octet,
                           x.readOctet(token * double(features) + octet));
@@ -100,8 +99,7 @@ Expressions Convolution::readWeights(Expression octet) {
 
 Octet Convolution::readState(Expression slot, Expression position,
                              Expression octet) const {
-  Expression ringRow =
-      slot * double(k.dim("RING")) + position % double(k.dim("RING"));
+  Expression ringRow = getRingRow(k, slot, position);
   return k.reorder(state.readOctet(ringRow * double(channels) + octet),
                    OctetOrder::Linear);
 }

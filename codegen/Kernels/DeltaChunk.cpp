@@ -147,14 +147,12 @@ private:
   /// Takes the tokens of the ring into the state, one by one: they are few.
   Expressions fold(const SequenceRow &s, const Expressions &state) {
     auto ringRow = [&](Expression position) {
-      return s.slot * double(k.dim("RING")) + position % double(k.dim("RING"));
+      return getRingRow(k, s.slot, position);
     };
     auto readDecays = [&](Expression position) {
       return ringDecays.read(ringRow(position) * double(valueHeads) + head);
     };
-    Expression isEmpty = s.position <= s.folded;
-    Expression last = quern::select(isEmpty, s.folded, s.position - 1);
-    Expression total = quern::select(isEmpty, k.f32(0), readDecays(last));
+    Expression total = sumRingDecays(k, s, readDecays);
     Expression factor = exp(total);
     Expressions scaled;
     for (const Expression &part : state)

@@ -33,13 +33,11 @@ void DeltaState::select(const SequenceRow &sequence, Expression valueHead,
 }
 
 Expression DeltaState::getPendingRow(Expression j) const {
-  return row.slot * double(k.dim("RING")) +
-         (row.folded + j) % double(k.dim("RING"));
+  return getRingRow(k, row.slot, row.folded + j);
 }
 
 Expression DeltaState::getStepRow(Expression number) const {
-  return row.slot * double(k.dim("RING")) +
-         (row.position + number) % double(k.dim("RING"));
+  return getRingRow(k, row.slot, row.position + number);
 }
 
 Expression DeltaState::atKeyHead(Expression at) const {

@@ -65,16 +65,15 @@ private:
   }
 
   Expression ringRow(Expression position) {
-    return s.slot * double(k.dim("RING")) + position % double(k.dim("RING"));
+    return getRingRow(k, s.slot, position);
   }
   Expression readRingDecay(Expression position) {
     return ringDecays.read(ringRow(position) * double(valueHeads) + head);
   }
 
   void load() {
-    Expression isEmpty = s.position <= s.folded;
-    Expression last = select(isEmpty, s.folded, s.position - 1);
-    Expression total = select(isEmpty, k.f32(0), readRingDecay(last));
+    Expression total = sumRingDecays(
+        k, s, [&](Expression position) { return readRingDecay(position); });
     Expression factor = exp(total), isNew = s.folded == 0;
     tiles.forBlocks([&](Expression block) {
       k.loop(k.index(0), k.index(tiles.shape.keyDim), 1, [&](Expression i) {

@@ -18,6 +18,13 @@ bool Expression::isFloat() const {
   return getElementTypeOrSelf(getType()).isF32();
 }
 
+SmallVector<Value> quern::toValues(ArrayRef<Expression> expressions) {
+  SmallVector<Value> values;
+  for (const Expression &expression : expressions)
+    values.push_back(expression.get());
+  return values;
+}
+
 Expression Expression::constant(double number) const {
   Type element = getElementTypeOrSelf(getType());
   TypedAttr attribute;

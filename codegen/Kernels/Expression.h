@@ -50,6 +50,9 @@ private:
 
 using Expressions = llvm::SmallVector<Expression, 8>;
 
+/// Operands of an op.
+llvm::SmallVector<mlir::Value> toValues(llvm::ArrayRef<Expression> expressions);
+
 Expression operator+(Expression a, Expression b);
 Expression operator-(Expression a, Expression b);
 Expression operator*(Expression a, Expression b);

@@ -236,13 +236,6 @@ Expression KernelBuilder::f32(double value) {
 }
 Expression KernelBuilder::zeroVector() { return splat(f32(0)); }
 
-static SmallVector<Value> toValues(ArrayRef<Expression> expressions) {
-  SmallVector<Value> values;
-  for (const Expression &expression : expressions)
-    values.push_back(expression.get());
-  return values;
-}
-
 Expressions KernelBuilder::loop(Expression lower, Expression upper,
                                 int64_t step, ArrayRef<Expression> init,
                                 LoopBody body) {

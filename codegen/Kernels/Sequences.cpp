@@ -3,6 +3,20 @@
 
 using namespace quern;
 
+Expression quern::getRingRow(const KernelBuilder &k, Expression slot,
+                             Expression position) {
+  return slot * double(k.dim("RING")) + position % double(k.dim("RING"));
+}
+
+Expression
+quern::sumRingDecays(KernelBuilder &k, const SequenceRow &row,
+                     llvm::function_ref<Expression(Expression)> readDecay) {
+  Expression isEmpty = row.position <= row.folded;
+  Expression last = quern::select(isEmpty, row.folded, row.position - 1);
+  // What lies there is not defined if the ring is empty.
+  return quern::select(isEmpty, k.f32(0), readDecay(last));
+}
+
 Sequences::Sequences(KernelBuilder &k)
     : k(k), sequences(k.getInput("sequences")) {}
 

@@ -19,6 +19,15 @@ struct SequenceRow {
   Expression slot, first, count, position, folded, update;
 };
 
+/// The row of the rings [S, RING, ...] for a token at `position`.
+Expression getRingRow(const KernelBuilder &k, Expression slot,
+                      Expression position);
+
+/// The sum of the decays of a sequence's tokens in the ring, 0 without one;
+/// readDecay(position) gives those up to and with a token.
+Expression sumRingDecays(KernelBuilder &k, const SequenceRow &row,
+                         llvm::function_ref<Expression(Expression)> readDecay);
+
 class Sequences {
 public:
   /// Takes `sequences` [N, ROW] of the request; S counts slots, T tokens.

@@ -8,13 +8,6 @@ using namespace quern;
 
 static_assert(kTileRows == kernel::TileProductsOp::kRows);
 
-static SmallVector<Value> toValues(ArrayRef<Expression> expressions) {
-  SmallVector<Value> values;
-  for (const Expression &expression : expressions)
-    values.push_back(expression.get());
-  return values;
-}
-
 Expressions quern::multiplyTiles(TileElement element, const InputTiles &inputs,
                                  const TilePanels &panels) {
   const Expression &place = inputs.starts.front();

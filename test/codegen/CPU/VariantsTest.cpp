@@ -161,10 +161,12 @@ TEST(Variants, AreLeftOutByDefault) {
 
 /// LLVM would end the process.
 TEST(Variants, RefuseInstructionsThatTheCPULacks) {
-  auto errorOf = [](const char *spec, const char *cpu, ByteDot kind) {
+  auto errorOf = [](const char *spec, const char *cpu, ByteDot kind,
+                    bool hasTiles = false) {
     TargetDescription target = *findTarget(spec);
     target.cpu = cpu;
     target.byteDot = kind;
+    target.tileTokens = hasTiles ? 64 : 0;
     Status status = KernelCompiler()
                         .compile(makeIntegerLinear(Encoding::Q4), target)
                         .getStatus();
@@ -180,6 +182,14 @@ TEST(Variants, RefuseInstructionsThatTheCPULacks) {
   errorOf("cpu-x86-64-v3", "x86-64-v3", ByteDot::NeonDot);
   errorOf("cpu-aarch64", "generic", ByteDot::NeonDot);
   errorOf("cpu-aarch64", "generic", ByteDot::Avx2);
+  EXPECT_EQ(
+      errorOf("cpu-x86-64-v3", "x86-64-v3", ByteDot::Avx2, /*hasTiles=*/true),
+      "the code needs avx2 and amx-int8 and amx-bf16, which CPU 'x86-64-v3' "
+      "with its features lacks");
+  EXPECT_EQ(
+      errorOf("cpu-x86-64-v3", "x86-64-v3", ByteDot::None, /*hasTiles=*/true),
+      "the code needs amx-int8 and amx-bf16, which CPU 'x86-64-v3' with its "
+      "features lacks");
 }
 
 TEST(Variants, RefuseUnknownFeatures) {
